@@ -1,0 +1,1 @@
+"""Parts that tests are put together from: real servers, real tools, and images made without a network."""
