@@ -1,0 +1,80 @@
+"""Blobs over HTTP: end-2 with every kind of range, end-10, and mounting, end-11."""
+
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from registry.api.bodies import not_modified
+from registry.api.call import Call
+from registry.api.manifests import SANDBOX
+from registry.api.ranges import Span, parse_ranges
+from registry.api.streams import FileAnswer, PartsAnswer
+from registry.api.uploads import created, start, started
+from registry.catalog.blobs import Blob
+from registry.catalog.errors import NotFound
+from registry.content.blobs import blob_unknown
+from registry.oci.names import RepositoryName
+from storage.digest import Digest
+
+
+async def get(call: Call) -> ASGIApp:
+    """Give a blob's bytes, whole or in ranges (end-2)."""
+    digest = call.digest
+    try:
+        blob = call.services.hot.blob(call.name, digest)
+    except NotFound:
+        raise blob_unknown(call.name, digest) from None
+    text = str(digest)
+    headers = {"docker-content-digest": text, "etag": f'"{text}"', "accept-ranges": "bytes"}
+    if not_modified(call.request, text):
+        return Response(status_code=304, headers=headers)
+    headers["content-type"] = "application/octet-stream"
+    headers["content-security-policy"] = SANDBOX
+    if call.request.method == "HEAD":
+        return await _head(call, blob, headers)
+    spans = parse_ranges(_range(call, text), blob.size)
+    return _body(call, blob, headers, spans)
+
+
+async def mount(call: Call) -> Response:
+    """Let a repository see a blob that another one holds, or open a session for it (end-11)."""
+    digest = Digest.parse(call.query("mount") or "")
+    source = call.query("from")
+    blob = await call.services.bridge.sql.call(
+        call.services.blobs.mount, call.name, digest, RepositoryName.parse(source) if source else None
+    )
+    if blob is None:
+        return started(call, await start(call, digest.algorithm))
+    return created(call, blob)
+
+
+async def delete(call: Call) -> Response:
+    """Take a blob out of a repository (end-10)."""
+    await call.services.bridge.sql.call(call.services.blobs.delete, call.name, call.digest)
+    return Response(status_code=202)
+
+
+async def _head(call: Call, blob: Blob, headers: dict[str, str]) -> Response:
+    """Tell that a blob is there, and keep it for the pusher who will rely on that."""
+    if blob.unreferenced:
+        await call.services.bridge.sql.call(call.services.blobs.keep, call.name, blob)
+    headers["content-length"] = str(blob.size)
+    return Response(headers=headers)
+
+
+def _range(call: Call, digest: str) -> str | None:
+    """Give the Range header, unless If-Range names other content (RFC 9110, section 13.1.5)."""
+    condition = call.request.headers.get("if-range")
+    if condition is not None and condition != f'"{digest}"':
+        return None
+    return call.request.headers.get("range")
+
+
+def _body(call: Call, blob: Blob, headers: dict[str, str], spans: list[Span] | None) -> ASGIApp:
+    blobs, lane = call.services.blobs, call.services.bridge.reads
+    if spans is None:
+        return FileAnswer(blobs, lane, blob, (0, blob.size), headers, status=200)
+    if len(spans) > 1:
+        return PartsAnswer(blobs, lane, blob, spans, headers)
+    start, stop = spans[0]
+    headers["content-range"] = f"bytes {start}-{stop - 1}/{blob.size}"
+    return FileAnswer(blobs, lane, blob, spans[0], headers, status=206)

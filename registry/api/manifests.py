@@ -1,0 +1,89 @@
+"""Manifests over HTTP: end-3, end-7a, end-7b, end-9. Content negotiation never converts and never refuses."""
+
+from starlette.responses import Response
+
+from registry.api.bodies import announced_length, announced_type, not_modified, read_limited
+from registry.api.call import Call
+from registry.catalog.errors import NotFound
+from registry.content.manifests import PushedManifest, manifest_unknown
+from registry.oci.errors import ErrorCode, RegistryError
+from registry.oci.names import Tag
+
+MANIFEST_LIMIT = 4 * 2**20
+TAGS_LIMIT = 20
+WARNINGS_LIMIT = 4096
+
+SANDBOX = "sandbox; default-src 'none'"
+
+
+async def get(call: Call) -> Response:
+    """Give a manifest's exact bytes (end-3)."""
+    reference = call.known_reference
+    try:
+        entry, content = call.services.hot.manifest(call.name, reference)
+    except NotFound:
+        raise manifest_unknown(call.name, reference) from None
+    digest = str(entry.digest)
+    headers = {"docker-content-digest": digest, "etag": f'"{digest}"', "content-security-policy": SANDBOX}
+    if not_modified(call.request, digest):
+        return Response(status_code=304, headers=headers)
+    headers["content-type"] = entry.media_type
+    headers["content-length"] = str(entry.size)
+    return Response(b"" if call.request.method == "HEAD" else content, headers=headers)
+
+
+async def put(call: Call) -> Response:
+    """Publish a manifest under a tag, or under its digest with any tags of the query (end-7a, end-7b)."""
+    reference = call.reference
+    tags = _tags(call)
+    content = await read_limited(call.request, MANIFEST_LIMIT, ErrorCode.MANIFEST_TOO_LARGE)
+    announced = announced_length(call.request)
+    if announced is not None and announced != len(content):
+        raise RegistryError(ErrorCode.SIZE_INVALID)
+    pushed = await call.services.bridge.sql.call(
+        call.services.manifests.push,
+        call.name,
+        reference,
+        content,
+        content_type=announced_type(call.request),
+        tags=tags,
+        actor=call.subject.name,
+    )
+    return _pushed(call, pushed)
+
+
+async def delete(call: Call) -> Response:
+    """Remove a tag alone, or a manifest with its tags (end-9)."""
+    await call.services.bridge.sql.call(
+        call.services.manifests.delete, call.name, call.known_reference, actor=call.subject.name
+    )
+    return Response(status_code=202)
+
+
+def _tags(call: Call) -> tuple[Tag, ...]:
+    """Read `?tag=`, which counts only beside a digest."""
+    texts = call.request.query_params.getlist("tag")
+    if texts and ":" not in call.path["reference"]:
+        raise RegistryError(ErrorCode.MANIFEST_INVALID, "?tag= goes with a push by digest, not with one by tag")
+    if len(texts) > TAGS_LIMIT:
+        raise RegistryError(ErrorCode.URI_TOO_LONG, f"{len(texts)} tags in one request; the limit is {TAGS_LIMIT}")
+    return tuple(dict.fromkeys(Tag.parse(text) for text in texts))
+
+
+def _pushed(call: Call, pushed: PushedManifest) -> Response:
+    response = Response(status_code=201)
+    digest = str(pushed.digest)
+    response.headers["location"] = f"/v2/{call.name}/manifests/{digest}"
+    response.headers["docker-content-digest"] = digest
+    if pushed.subject is not None:
+        response.headers["oci-subject"] = str(pushed.subject)
+    if ":" in call.path["reference"]:
+        for tag in pushed.tags:
+            response.headers.append("oci-tag", str(tag))
+    room = WARNINGS_LIMIT
+    for warning in pushed.warnings:
+        text = f'299 - "{warning}"'
+        room -= len(text)
+        if room >= 0:
+            response.headers.append("warning", text)
+    return response

@@ -1,0 +1,165 @@
+"""Sending a blob's bytes: by the server's own sendfile where it offers `http.response.pathsend`, else in 1 MiB blocks.
+
+A reader that goes away is noticed between blocks, for a send to it raises nothing on today's servers. What cannot be
+sent whole ends the connection, so that no client takes a part for the whole.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiofiles
+from starlette.types import Receive, Scope, Send
+
+from registry.api.ranges import Span
+from registry.catalog.blobs import Blob
+from registry.content.blobs import Blobs
+from registry.edge.bridge import BLOCK, Lane
+from storage.errors import NotFound, Unavailable
+
+PATHSEND = "http.response.pathsend"
+
+
+class FileAnswer:
+    """One span of a blob, as an ASGI app."""
+
+    def __init__(
+        self, blobs: Blobs, lane: Lane, blob: Blob, span: Span, headers: dict[str, str], *, status: int
+    ) -> None:
+        self._blobs = blobs
+        self._lane = lane
+        self._blob = blob
+        self._span = span
+        self._status = status
+        self._headers = headers | {"content-length": str(span[1] - span[0])}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        path = self._blobs.local_path(self._blob)
+        whole = self._span == (0, self._blob.size)
+        start = {"type": "http.response.start", "status": self._status, "headers": encoded(self._headers)}
+        if path is not None and whole and self._blob.size and PATHSEND in (scope.get("extensions") or {}):
+            await self._lane.call(check_size, path, self._blob.size)
+            await send(start)
+            await send({"type": PATHSEND, "path": str(path)})
+            return
+        async with until_gone(receive) as gone, opened(self._blobs, self._lane, self._blob, path) as source:
+            await send(start)
+            await _send_span(source, self._span, gone, send)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+class PartsAnswer:
+    """Several spans of a blob as multipart/byteranges (RFC 9110, section 14.6), as an ASGI app."""
+
+    def __init__(self, blobs: Blobs, lane: Lane, blob: Blob, spans: list[Span], headers: dict[str, str]) -> None:
+        self._blobs = blobs
+        self._lane = lane
+        self._blob = blob
+        boundary = secrets.token_hex(16)
+        self._parts = [(_part_head(boundary, span, blob.size), span) for span in spans]
+        self._end = f"\r\n--{boundary}--\r\n".encode()
+        length = len(self._end) + sum(len(head) + stop - start for head, (start, stop) in self._parts)
+        self._headers = headers | {
+            "content-type": f"multipart/byteranges; boundary={boundary}",
+            "content-length": str(length),
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send them."""
+        path = self._blobs.local_path(self._blob)
+        async with until_gone(receive) as gone, opened(self._blobs, self._lane, self._blob, path) as source:
+            await send({"type": "http.response.start", "status": 206, "headers": encoded(self._headers)})
+            for head, span in self._parts:
+                await send({"type": "http.response.body", "body": head, "more_body": True})
+                await _send_span(source, span, gone, send)
+            await send({"type": "http.response.body", "body": self._end, "more_body": False})
+
+
+Source = Callable[[Span], AsyncIterator[bytes]]
+
+
+@asynccontextmanager
+async def opened(blobs: Blobs, lane: Lane, blob: Blob, path: Path | None) -> AsyncIterator[Source]:
+    """Open a blob for reading spans of it, before any header is sent. Raises storage.errors.NotFound."""
+    if path is None:
+
+        async def remote(span: Span) -> AsyncIterator[bytes]:
+            blocks: Iterator[bytes] = blobs.read(blob, *span)
+            while block := await lane.call(next, blocks, b""):
+                yield block
+
+        yield remote
+        return
+    try:
+        file = await aiofiles.open(path, "rb", buffering=0, executor=lane.executor)
+    except FileNotFoundError:
+        raise NotFound(blob.key) from None
+    try:
+
+        async def local(span: Span) -> AsyncIterator[bytes]:
+            position, stop = span
+            await file.seek(position)
+            while position < stop:
+                block = await file.read(min(BLOCK, stop - position))
+                if not block:
+                    raise Unavailable(f"{blob.key} ends at byte {position}, before byte {stop}")
+                position += len(block)
+                yield block
+
+        yield local
+    finally:
+        await file.close()
+
+
+@asynccontextmanager
+async def until_gone(receive: Receive) -> AsyncIterator[asyncio.Event]:
+    """Watch for the client's going away while something is sent to it."""
+    gone = asyncio.Event()
+
+    async def watch() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            continue
+        gone.set()
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield gone
+    finally:
+        watching.cancel()
+        await asyncio.wait([watching])
+
+
+async def _send_span(source: Source, span: Span, gone: asyncio.Event, send: Send) -> None:
+    async for block in source(span):
+        if gone.is_set():
+            return
+        await send({"type": "http.response.body", "body": block, "more_body": True})
+
+
+def check_size(path: Path, size: int) -> None:
+    """See that a file is as long as its blob. Raises storage.errors.NotFound or Unavailable."""
+    try:
+        found = path.stat().st_size
+    except FileNotFoundError:
+        raise NotFound(path.name) from None
+    if found != size:
+        raise Unavailable(f"{path.name} has {found} bytes, not {size}")
+
+
+def encoded(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
+    """Write headers as ASGI wants them."""
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+
+
+def _part_head(boundary: str, span: Span, size: int) -> bytes:
+    start, stop = span
+    lines = (
+        f"\r\n--{boundary}",
+        "content-type: application/octet-stream",
+        f"content-range: bytes {start}-{stop - 1}/{size}",
+        "\r\n",
+    )
+    return "\r\n".join(lines).encode()

@@ -1,0 +1,123 @@
+"""The composition root: from settings to a driver, a catalog, the use cases, and the ASGI app around them.
+
+`prepare` is done once, by the process that serves; `create_app` once in each of its workers.
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from auth.policy import OpenPolicy
+from registry.api.call import Services
+from registry.api.health import PATHS, Health
+from registry.api.router import Router, not_found
+from registry.catalog import schema
+from registry.catalog.catalog import Catalog
+from registry.catalog.engine import Database, DataVersion, connect
+from registry.catalog.hot import HotReads
+from registry.content.blobs import Blobs
+from registry.content.listings import Listings
+from registry.content.manifests import Manifests
+from registry.content.uploads import UploadLimits, Uploads
+from registry.edge.access import Access
+from registry.edge.bridge import Bridge
+from registry.jobs.sweep import Sweeper
+from registry.settings import Settings
+from storage.blobs import BlobStore
+from storage.filesystem import FilesystemDriver
+
+STORE = "default"
+
+
+def prepare(settings: Settings) -> None:
+    """Bring the database's schema up to date. Raises registry.catalog.schema.SchemaError."""
+    database = database_for(settings)
+    try:
+        schema.upgrade(database, settings.storage.path / "migration.lock")
+    finally:
+        database.close()
+
+
+class Server:
+    """The app: probes and /v2/, and what has to start and end with them."""
+
+    def __init__(self, settings: Settings, draining: Callable[[], bool] = lambda: False) -> None:
+        limits = settings.limits
+        database = database_for(settings)
+        stores = {STORE: BlobStore(_driver(settings), name=STORE)}
+        catalog = Catalog(database)
+        bridge = Bridge(sql=limits.database_threads, writes=limits.storage_threads, reads=limits.storage_threads)
+        uploads = Uploads(
+            catalog,
+            stores,
+            store=STORE,
+            limits=UploadLimits(settings.uploads.expiry, limits.uploads_per_subject, limits.blob_bytes),
+        )
+        hot = HotReads(catalog, _data_version(database))
+        services = Services(
+            hot=hot,
+            manifests=Manifests(catalog, allow_missing=settings.manifests.allow_missing),
+            blobs=Blobs(catalog, stores),
+            uploads=uploads,
+            listings=Listings(catalog),
+            access=Access(OpenPolicy()),
+            bridge=bridge,
+        )
+        self._sweeper = Sweeper(uploads, bridge.writes, settings.uploads.sweep_interval)
+        self._router = Router(services)
+        self._health = Health(catalog, stores, bridge.sql, draining)
+        self._closing = ExitStack()
+        for close in (catalog.close, hot.close, bridge.close):
+            self._closing.callback(close)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or take part in the server's start and end."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            await self._app_for(scope["path"])(scope, receive, send)
+
+    def _app_for(self, path: str) -> ASGIApp:
+        if path.startswith("/v2/") or path == "/v2":
+            return self._router
+        return self._health if path in PATHS else not_found()
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """Follow the ASGI lifespan protocol."""
+        await receive()
+        self._sweeper.start()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._sweeper.stop()
+        self._closing.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def create_app(settings: Settings) -> ASGIApp:
+    """Make one worker's app."""
+    return Server(settings)
+
+
+def app_factory(settings: Settings) -> Callable[[], ASGIApp]:
+    """Give what a worker process calls to get its app; can be pickled."""
+    return partial(create_app, settings)
+
+
+def database_for(settings: Settings) -> Database:
+    """Give the catalog's database; opens nothing yet."""
+    return connect(settings.database_url, pool_size=settings.limits.database_threads + 4)
+
+
+def _driver(settings: Settings) -> FilesystemDriver:
+    return FilesystemDriver(settings.storage.path, reserve=settings.storage.reserve_bytes)
+
+
+def _data_version(database: Database) -> DataVersion | None:
+    """Watch a SQLite catalog for commits; other databases are asked each time."""
+    if not database.is_sqlite:
+        return None
+    return DataVersion(Path(make_url(str(database.engine.url)).database or ""))

@@ -1,0 +1,79 @@
+"""The catalog's front door: transactions, whose attributes are the nouns.
+
+`begin` may write and commits when its block ends well; `read` sees one consistent picture. Trouble with the
+database itself leaves as CatalogUnavailable or CatalogFull, so that no caller needs to know a driver's exceptions.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, TimeoutError
+
+from registry.catalog.blobs import Blobs
+from registry.catalog.engine import Clock, Database
+from registry.catalog.errors import CatalogFull, CatalogUnavailable
+from registry.catalog.journal import Journal
+from registry.catalog.manifests import Manifests
+from registry.catalog.repositories import Repositories
+from registry.catalog.tags import Tags
+from registry.catalog.uploads import UploadSessions
+
+
+def system_clock() -> int:
+    """Give the time in microseconds since 1970, UTC."""
+    return time.time_ns() // 1000
+
+
+class Transaction:
+    """One transaction. `now` is its time in microseconds since 1970, UTC."""
+
+    __slots__ = ("blobs", "journal", "manifests", "now", "repositories", "tags", "uploads")
+
+    def __init__(self, connection: Connection, now: int) -> None:
+        self.now = now
+        self.journal = Journal(connection, now)
+        self.repositories = Repositories(connection, now)
+        self.blobs = Blobs(connection, now, self.journal)
+        self.manifests = Manifests(connection, now, self.journal)
+        self.tags = Tags(connection, now, self.journal)
+        self.uploads = UploadSessions(connection, now)
+
+
+class Catalog:
+    """All that the server knows, but for the blobs' bytes."""
+
+    def __init__(self, database: Database, clock: Clock = system_clock) -> None:
+        self.database = database
+        self.clock = clock
+
+    @contextmanager
+    def begin(self, *, durable: bool = True) -> Iterator[Transaction]:
+        """Open a transaction that may write. Raises CatalogUnavailable or CatalogFull, also when it commits.
+
+        Args: durable: False only for what a client can lose at a power cut without noticing, such as a new session.
+        """
+        with _translated(), self.database.writing(durable=durable) as connection:
+            yield Transaction(connection, self.clock())
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """Open a transaction that only reads. Raises CatalogUnavailable."""
+        with _translated(), self.database.reading() as connection:
+            yield Transaction(connection, self.clock())
+
+    def close(self) -> None:
+        """Close the database's connections."""
+        self.database.close()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError, TimeoutError) as error:
+        text = str(error.orig if isinstance(error, DBAPIError) else error)
+        if "disk is full" in text:
+            raise CatalogFull(text) from error
+        raise CatalogUnavailable(text) from error

@@ -1,0 +1,21 @@
+"""What the catalog itself may answer with, beside values; `content` decides what it means to a client."""
+
+
+class CatalogError(Exception):
+    """The catalog could not do what was asked."""
+
+
+class NotFound(CatalogError):
+    """There is no such row."""
+
+
+class Conflict(CatalogError):
+    """The row is no longer what the caller saw; somebody else was quicker."""
+
+
+class CatalogUnavailable(CatalogError):
+    """The database cannot answer now (locked, unreachable, disk trouble); trying again later may help."""
+
+
+class CatalogFull(CatalogUnavailable):
+    """The disk that holds the database is full."""

@@ -1,0 +1,88 @@
+"""Tags: names that move, and the history of where they pointed, which only grows."""
+
+from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from registry.catalog import tables
+from registry.catalog.errors import NotFound
+from registry.catalog.journal import Change, Journal
+from registry.catalog.manifests import ManifestEntry
+from registry.oci.names import Tag
+
+_row, _history = tables.tag, tables.tag_history
+
+_pointed = (
+    select(tables.manifest.c.digest)
+    .join(_row, _row.c.manifest_id == tables.manifest.c.id)
+    .where(_row.c.repository_id == bindparam("repository_id"), _row.c.name == bindparam("tag"))
+)
+_page = (
+    select(_row.c.name)
+    .where(_row.c.repository_id == bindparam("repository_id"), _row.c.name > bindparam("after"))
+    .order_by(_row.c.name)
+    .limit(bindparam("limit"))
+)
+_point = sqlite_insert(_row)
+_point = _point.on_conflict_do_update(
+    index_elements=[_row.c.repository_id, _row.c.name],
+    set_={"manifest_id": _point.excluded.manifest_id, "updated_at": _point.excluded.updated_at},
+)
+
+
+class Tags:
+    """The tags, within one transaction."""
+
+    def __init__(self, connection: Connection, now: int, journal: Journal) -> None:
+        self._connection = connection
+        self._now = now
+        self._journal = journal
+
+    def point(self, repository_id: int, tag: Tag, entry: ManifestEntry, *, actor: str) -> None:
+        """Make a tag, or move it; pushing what it points to already leaves no line in its history."""
+        old = self._pointed(repository_id, tag)
+        row = {
+            "repository_id": repository_id,
+            "name": tag.value,
+            "manifest_id": entry.id,
+            "updated_at": self._now,
+        }
+        self._connection.execute(_point, row)
+        if old != str(entry.digest):
+            self._remember(repository_id, tag.value, old, str(entry.digest), actor)
+
+    def remove(self, repository_id: int, tag: Tag, *, actor: str) -> None:
+        """Remove one tag and nothing else. Raises NotFound."""
+        old = self._pointed(repository_id, tag)
+        if old is None:
+            raise NotFound(str(tag))
+        self._connection.execute(delete(_row).where(_row.c.repository_id == repository_id, _row.c.name == tag.value))
+        self._remember(repository_id, tag.value, old, None, actor)
+
+    def remove_all(self, repository_id: int, entry: ManifestEntry, *, actor: str) -> None:
+        """Remove every tag that points to a manifest."""
+        where = (_row.c.repository_id == repository_id, _row.c.manifest_id == entry.id)
+        names = list(self._connection.execute(select(_row.c.name).where(*where)).scalars())
+        self._connection.execute(delete(_row).where(*where))
+        for name in names:
+            self._remember(repository_id, name, str(entry.digest), None, actor)
+
+    def page(self, repository_id: int, after: str, limit: int) -> list[str]:
+        """List up to `limit` tags after `after`, in ASCII order."""
+        parameters = {"repository_id": repository_id, "after": after, "limit": limit}
+        return list(self._connection.execute(_page, parameters).scalars())
+
+    def _pointed(self, repository_id: int, tag: Tag) -> str | None:
+        parameters = {"repository_id": repository_id, "tag": tag.value}
+        return self._connection.execute(_pointed, parameters).scalar_one_or_none()
+
+    def _remember(self, repository_id: int, tag: str, old: str | None, new: str | None, actor: str) -> None:
+        row = {
+            "repository_id": repository_id,
+            "tag": tag,
+            "old_digest": old,
+            "new_digest": new,
+            "at": self._now,
+            "actor": actor,
+        }
+        self._connection.execute(insert(_history), row)
+        self._journal.record(Change.TAG, tag, new, repository_id=repository_id)

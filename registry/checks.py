@@ -1,0 +1,43 @@
+"""What `moorage config check` looks at beyond the settings' own form: files, directories, the database."""
+
+from pathlib import Path
+
+from registry.app import database_for
+from registry.catalog import schema
+from registry.catalog.errors import CatalogUnavailable
+from registry.settings import Settings
+
+
+def problems(settings: Settings) -> list[str]:
+    """Name everything that would keep the server from starting; changes nothing."""
+    return [*_tls(settings), *_directory(settings.storage.path), *_database(settings)]
+
+
+def _tls(settings: Settings) -> list[str]:
+    found = []
+    server = settings.server
+    if (server.tls_cert is None) != (server.tls_key is None):
+        found.append("server.tls_cert and server.tls_key go together; one of them is missing")
+    for key, path in (("tls_cert", server.tls_cert), ("tls_key", server.tls_key)):
+        if path is not None and not path.is_file():
+            found.append(f"server.{key}: there is no file {path}")
+    return found
+
+
+def _directory(path: Path) -> list[str]:
+    if path.exists() and not path.is_dir():
+        return [f"storage.path: {path} is not a directory"]
+    return []
+
+
+def _database(settings: Settings) -> list[str]:
+    if settings.database.url is None and not (settings.storage.path / "moorage.db").exists():
+        return []
+    database = database_for(settings)
+    try:
+        schema.check(database)
+    except (schema.SchemaError, CatalogUnavailable) as error:
+        return [f"database: {error}"]
+    finally:
+        database.close()
+    return []

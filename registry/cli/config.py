@@ -1,0 +1,38 @@
+"""`moorage config`: are the settings right, and where does each come from?"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from registry.cli.common import read_settings, stop
+
+app = typer.Typer(help="Check and show the settings.", no_args_is_help=True)
+
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="A TOML file with settings.")]
+
+
+@app.command()
+def check(config: ConfigFile = None) -> None:
+    """Check the settings, the data directory and the database, and change nothing."""
+    from registry.checks import problems
+
+    settings, _ = read_settings(config)
+    found = problems(settings)
+    if found:
+        stop("\nmoorage: ".join(found))
+    print("The settings are valid.")
+
+
+@app.command()
+def show(config: ConfigFile = None) -> None:
+    """Show every setting with its origin."""
+    settings, origins = read_settings(config)
+    for section, keys in settings.model_dump(mode="json").items():
+        for key, value in keys.items():
+            origin = origins.get((section, key), "default")
+            print(f"{section}.{key} = {_shown(value)}    # {origin}")
+
+
+def _shown(value: Any) -> str:
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)

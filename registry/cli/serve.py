@@ -1,0 +1,119 @@
+"""`moorage serve`: start the registry, and stay until it is told to stop."""
+
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from registry.cli.common import USAGE, read_settings, stop
+
+if TYPE_CHECKING:
+    from registry.settings import Settings
+
+OPEN_ADVICE = (
+    "accounts are not built into this version yet, so the registry can only run in open mode, in which everyone who"
+    " reaches it may read and write everything. Start it with: moorage serve --open"
+)
+EVERYONE_ADVICE = (
+    "open mode on {listen} would let everyone on the network read and write everything. Listen on 127.0.0.1,"
+    " or say that you mean it: --open --open-to-everyone"
+)
+
+Listen = Annotated[str | None, typer.Option("--listen", metavar="HOST:PORT", help="Where to listen.")]
+Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="The data directory; made if missing.")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="A TOML file with settings.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes.")]
+Engine = Annotated[str | None, typer.Option("--server", metavar="uvicorn|granian", help="The HTTP server.")]
+Socket = Annotated[Path | None, typer.Option("--uds", metavar="PATH", help="Listen on a unix socket instead.")]
+Certificate = Annotated[Path | None, typer.Option("--tls-cert", metavar="FILE", help="Certificate chain, PEM.")]
+Key = Annotated[Path | None, typer.Option("--tls-key", metavar="FILE", help="Private key, PEM.")]
+Open = Annotated[bool, typer.Option("--open", help="No accounts: everyone may read and write everything.")]
+Everyone = Annotated[bool, typer.Option("--open-to-everyone", help="With --open, on any address.")]
+
+
+def serve(
+    listen: Listen = None,
+    data: Data = None,
+    config: ConfigFile = None,
+    workers: Workers = None,
+    server: Engine = None,
+    uds: Socket = None,
+    tls_cert: Certificate = None,
+    tls_key: Key = None,
+    open_mode: Open = False,
+    open_to_everyone: Everyone = False,
+) -> None:
+    """Start the registry."""
+    flags = {
+        "server": {
+            "listen": listen,
+            "workers": workers,
+            "engine": server,
+            "uds": uds,
+            "tls_cert": tls_cert,
+            "tls_key": tls_key,
+        },
+        "storage": {"path": data},
+        "auth": {"mode": "open" if open_mode else None},
+    }
+    given = {section: {k: v for k, v in keys.items() if v is not None} for section, keys in flags.items()}
+    settings, _ = read_settings(config, given)
+    refuse_unsafe(settings, open_to_everyone=open_to_everyone)
+    raise typer.Exit(_run(settings))
+
+
+def refuse_unsafe(settings: "Settings", *, open_to_everyone: bool) -> None:
+    """Stop before anything is touched if the registry would be open by accident."""
+    if settings.auth.mode != "open":
+        stop(OPEN_ADVICE, USAGE)
+    if settings.server.uds is None and not open_to_everyone and not _is_loopback(settings.server.listen):
+        stop(EVERYONE_ADVICE.format(listen=settings.server.listen), USAGE)
+    if (settings.server.tls_cert is None) != (settings.server.tls_key is None):
+        stop("a certificate and its key go together: give both --tls-cert and --tls-key", USAGE)
+
+
+def split_listen(text: str) -> tuple[str, int]:
+    """Read HOST:PORT, with IPv6 addresses in brackets."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        stop(f"server.listen has to be HOST:PORT, such as 127.0.0.1:5000 or [::1]:5000; got {text!r}", USAGE)
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def _is_loopback(listen: str) -> bool:
+    host, _ = split_listen(listen)
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _run(settings: "Settings") -> int:
+    import uvicorn
+
+    from registry.app import app_factory, prepare
+    from registry.catalog.errors import CatalogError
+    from registry.catalog.schema import SchemaError
+    from storage.errors import StorageError
+    from storage.layout import Layout
+
+    host, port = split_listen(settings.server.listen)
+    try:
+        with Layout.open(settings.storage.path, create=True).lock():
+            prepare(settings)
+            app = app_factory(settings)
+            config = uvicorn.Config(
+                app, host=host, port=port, factory=True, log_level="warning", access_log=False,
+                proxy_headers=False, workers=settings.server.workers or 1,
+            )  # fmt: skip
+            server = uvicorn.Server(config)
+            if config.workers > 1:
+                from uvicorn.supervisors import Multiprocess
+
+                Multiprocess(config, target=server.run, sockets=[config.bind_socket()]).run()
+            else:
+                server.run()
+            return 0
+    except (StorageError, SchemaError, CatalogError) as error:
+        stop(str(error))

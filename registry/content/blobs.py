@@ -1,0 +1,84 @@
+"""Reading, mounting and deleting blobs, always through a repository's own link."""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+
+from registry.catalog.blobs import Blob
+from registry.catalog.catalog import Catalog
+from registry.catalog.errors import NotFound
+from registry.oci.errors import ErrorCode, RegistryError
+from registry.oci.names import RepositoryName
+from storage.blobs import BlobStore
+from storage.digest import Digest
+
+LEASE_AGE_WORTH_RENEWING = timedelta(hours=12)
+
+
+class Blobs:
+    """The use cases about whole blobs."""
+
+    def __init__(self, catalog: Catalog, stores: Mapping[str, BlobStore]) -> None:
+        self._catalog = catalog
+        self._stores = stores
+
+    def local_path(self, blob: Blob) -> Path | None:
+        """Give the file that holds a blob's bytes, where its store keeps files."""
+        return self._stores[blob.store].local_path(blob.key)
+
+    def read(self, blob: Blob, start: int, stop: int) -> Iterator[bytes]:
+        """Read a blob's bytes from `start` up to before `stop`, in blocks."""
+        return self._stores[blob.store].read(blob.key, start, stop)
+
+    def keep(self, name: RepositoryName, blob: Blob) -> None:
+        """Lease a blob that no manifest names yet to somebody who was told that it is there (HEAD).
+
+        Writes only when the lease is older than half the collector's grace, so that a HEAD is no durable write.
+        """
+        with self._catalog.begin() as tx:
+            repository = tx.repositories.get(name)
+            renewed = tx.blobs.leased_at(repository.id, blob)
+            if renewed is None or tx.now - renewed > LEASE_AGE_WORTH_RENEWING / timedelta(microseconds=1):
+                tx.blobs.renew_lease(repository.id, blob)
+
+    def mount(self, name: RepositoryName, digest: Digest, source: RepositoryName | None) -> Blob | None:
+        """Let `name` see a blob that `source`, or any repository where there is none, holds (end-11).
+
+        Returns: the blob, or None where it cannot be mounted and the client should upload it.
+        """
+        try:
+            with self._catalog.begin() as tx:
+                if source is None:
+                    blob = tx.blobs.anywhere(digest)
+                else:
+                    blob = tx.blobs.linked(tx.repositories.get(source).id, digest, lock=True)
+                tx.blobs.link(tx.repositories.ensure(name).id, blob)
+        except NotFound:
+            return None
+        return blob
+
+    def delete(self, name: RepositoryName, digest: Digest) -> None:
+        """Take a blob out of a repository (end-10). Raises BLOB_UNKNOWN; UNSUPPORTED while a manifest names it."""
+        try:
+            with self._catalog.begin() as tx:
+                repository = tx.repositories.get(name)
+                blob = tx.blobs.linked(repository.id, digest, lock=True)
+                manifest = tx.manifests.naming(repository.id, digest)
+                if manifest is not None:
+                    raise RegistryError(
+                        ErrorCode.UNSUPPORTED,
+                        f"the manifest {manifest} of {name} needs this blob; delete the manifest first",
+                        details=({"digest": str(digest), "manifest": manifest},),
+                    )
+                tx.blobs.unlink(repository.id, blob)
+        except NotFound:
+            raise blob_unknown(name, digest) from None
+
+
+def blob_unknown(name: RepositoryName, digest: Digest) -> RegistryError:
+    """Say which blob was not found, and where."""
+    return RegistryError(
+        ErrorCode.BLOB_UNKNOWN,
+        f"{name} holds no blob {digest}",
+        details=({"name": str(name), "digest": str(digest)},),
+    )

@@ -1,0 +1,200 @@
+"""Taking the bytes of one request into an upload session: a chunk (end-5), the closing PUT (end-6), a single POST.
+
+The caller hands over blocks and ends with exactly one of `pause`, `finish` and `close`. Nothing happens before the
+first of these calls, so that a small blob costs one visit to a worker thread.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from registry.catalog.blobs import Blob
+from registry.catalog.errors import Conflict, NotFound
+from registry.catalog.uploads import UploadSession
+from registry.content.uploads import MICROSECOND, Uploads, find_session
+from registry.oci.errors import ErrorCode, RegistryError
+from registry.oci.names import RepositoryName
+from storage.blobs import BlobWriter, StoredBlob
+from storage.digest import Digest
+from storage.errors import Busy, DigestMismatch, Unsettled
+from storage.errors import NotFound as BytesGone
+
+OLD_KEY_LIFETIME = timedelta(hours=1)
+"""How long the bytes of a replaced key stay: longer than any presigned address or slow start of a read."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRange:
+    """What the request says of its bytes: where they start, and how many there are; None where it does not say."""
+
+    start: int | None = None
+    length: int | None = None
+
+
+class Reception:
+    """One request's bytes on their way into a session; belongs to one request."""
+
+    def __init__(
+        self, uploads: Uploads, name: RepositoryName, session_id: str, *, subject: str, chunk: ChunkRange
+    ) -> None:
+        self._uploads = uploads
+        self._name = name
+        self._session_id = session_id
+        self._subject = subject
+        self._chunk = chunk
+        self._session: UploadSession | None = None
+        self._writer: BlobWriter | None = None
+        self._received = 0
+
+    def write(self, block: bytes | bytearray) -> None:
+        """Take a block of at most 1 MiB.
+
+        Raises: BLOB_UPLOAD_UNKNOWN, UPLOAD_OUT_OF_ORDER, BLOB_TOO_LARGE or SIZE_INVALID; then only `close` is left.
+        """
+        session, writer = self._opened()
+        self._received += len(block)
+        if session.offset + self._received > self._uploads.limits.blob_bytes:
+            raise self._too_large()
+        if self._chunk.length is not None and self._received > self._chunk.length:
+            raise self._wrong_length()
+        writer.write(block)
+
+    def pause(self, last: bytes | bytearray = b"", *, whole: bool = True) -> int:
+        """Take the last block and make the chunk safe; give the offset that the session has now.
+
+        Args: whole: False where the client vanished: what came so far is kept, and its status tells.
+        """
+        session, writer = self._ended(last, whole=whole)
+        offset = writer.offset
+        state = writer.suspend()
+        try:
+            with self._uploads.catalog.begin() as tx:
+                tx.uploads.advance(session, offset, state)
+        except Conflict:
+            raise RegistryError(ErrorCode.BLOB_UPLOAD_UNKNOWN) from None
+        return offset
+
+    def finish(self, last: bytes | bytearray, digest: Digest) -> Blob:
+        """Take the last block, check the digest, and publish the bytes as a blob of the repository.
+
+        Raises: DIGEST_INVALID, after which the session stands where it stood before this request.
+        """
+        session, writer = self._ended(last, whole=True)
+        try:
+            stored = writer.commit(digest)
+        except DigestMismatch as error:
+            raise RegistryError(
+                ErrorCode.DIGEST_INVALID,
+                f"the content's digest is {error.actual}, not {error.expected}; nothing was stored",
+                details=({"expected": str(error.expected), "actual": str(error.actual)},),
+            ) from None
+        blob = self._publish(session, stored)
+        writer.abort()
+        return blob
+
+    def close(self) -> None:
+        """Let go of the session without making this request's bytes safe; harmless after `pause` and `finish`."""
+        if self._writer is not None:
+            self._writer.close()
+
+    def _publish(self, session: UploadSession, stored: StoredBlob) -> Blob:
+        with self._uploads.catalog.begin() as tx:
+            if not tx.uploads.close(session.id):
+                # Cancelled or swept while its last bytes came: the key goes with the rest of the session.
+                tx.blobs.discard(session.store, stored.key, tx.now)
+                gone = True
+            else:
+                gone = False
+                try:
+                    before = tx.blobs.by_digest(stored.digest)
+                except NotFound:
+                    before = None
+                blob = tx.blobs.put(stored.digest, stored.size, session.store, stored.key)
+                if before is not None and (before.store, before.key) != (blob.store, blob.key):
+                    tx.blobs.discard(before.store, before.key, tx.now + OLD_KEY_LIFETIME // MICROSECOND)
+                tx.blobs.link(session.repository_id, blob)
+        if gone:
+            raise RegistryError(ErrorCode.BLOB_UPLOAD_UNKNOWN)
+        return blob
+
+    def _ended(self, last: bytes | bytearray, *, whole: bool) -> tuple[UploadSession, BlobWriter]:
+        if last:
+            self.write(last)
+        session, writer = self._opened()
+        if whole and self._chunk.length is not None and self._received != self._chunk.length:
+            raise self._wrong_length()
+        return session, writer
+
+    def _opened(self) -> tuple[UploadSession, BlobWriter]:
+        if self._session is None or self._writer is None:
+            self._session, self._writer = self._open()
+        return self._session, self._writer
+
+    def _open(self) -> tuple[UploadSession, BlobWriter]:
+        """Take the session for this request alone, and check that the chunk starts where it stands."""
+        with self._uploads.catalog.read() as tx:
+            session = find_session(tx, self._name, self._session_id, subject=self._subject)
+        self._check_start(session)
+        if self._chunk.length is not None and session.offset + self._chunk.length > self._uploads.limits.blob_bytes:
+            raise self._too_large()
+        writer = self._writer_for(session)
+        try:
+            with self._uploads.catalog.read() as tx:
+                now = find_session(tx, self._name, self._session_id, subject=self._subject)
+            # Another request may have moved the session between our look and our taking it.
+            if now.offset != session.offset:
+                raise out_of_order(now, "the upload moved on meanwhile")
+        except BaseException:
+            writer.close()
+            raise
+        return session, writer
+
+    def _writer_for(self, session: UploadSession) -> BlobWriter:
+        store = self._uploads.stores[session.store]
+        try:
+            return store.resume(session.id, session.state)
+        except Busy:
+            raise out_of_order(session, "another request is writing to this upload") from None
+        except Unsettled:
+            # A commit was cut short after its bytes were published; undo that, and the client's next try goes through.
+            self._uploads.settle(session.store, session.id)
+            raise RegistryError(ErrorCode.UNAVAILABLE, "an earlier attempt was cut short; try again now") from None
+        except BytesGone:
+            raise RegistryError(
+                ErrorCode.BLOB_UPLOAD_UNKNOWN, "this upload's bytes were lost; start a new one"
+            ) from None
+
+    def _check_start(self, session: UploadSession) -> None:
+        if self._chunk.start is not None and self._chunk.start != session.offset:
+            raise out_of_order(session, f"the chunk starts at {self._chunk.start}, the upload is at {session.offset}")
+
+    def _wrong_length(self) -> RegistryError:
+        return RegistryError(
+            ErrorCode.SIZE_INVALID, f"{self._chunk.length} bytes were announced; {self._received} or more came"
+        )
+
+    def _too_large(self) -> RegistryError:
+        return RegistryError(
+            ErrorCode.BLOB_TOO_LARGE, f"a blob has at most {self._uploads.limits.blob_bytes} bytes in this registry"
+        )
+
+
+def out_of_order(session: UploadSession, why: str) -> RegistryError:
+    """Tell a client where the session really stands (spec: 416, then GET for the current offset)."""
+    return RegistryError(
+        ErrorCode.UPLOAD_OUT_OF_ORDER,
+        f"{why}; go on at byte {session.offset}",
+        headers={
+            "range": progress(session.offset),
+            "location": f"/v2/{session.repository}/blobs/uploads/{uuid_text(session.id)}",
+        },
+    )
+
+
+def progress(offset: int) -> str:
+    """Write a session's `Range`: inclusive, and `0-0` for an empty one, which docker insists on."""
+    return f"0-{max(offset - 1, 0)}"
+
+
+def uuid_text(session_id: str) -> str:
+    """Write a session id as the UUID that the specification wants in its address."""
+    return "-".join((session_id[:8], session_id[8:12], session_id[12:16], session_id[16:20], session_id[20:]))

@@ -1,0 +1,121 @@
+"""The one crossing from the event loop to threads, in bounded lanes, and the gathering of bytes into blocks.
+
+A hop is never abandoned: when the request goes away, its task waits for the thread before it frees what the thread
+holds. Bytes cross in blocks, never chunk by chunk (design: "Colour").
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
+
+from starlette.types import Receive
+
+BLOCK = 2**20
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class ClientGone(Exception):
+    """The client went away before its request was whole. `rest` are the bytes that were not handed over yet."""
+
+    def __init__(self, rest: bytes = b"") -> None:
+        super().__init__("the client went away")
+        self.rest = rest
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Threads of one kind of work, so that slow work of one kind never holds up another."""
+
+    executor: ThreadPoolExecutor
+
+    async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a function in this lane and wait for its end, whatever becomes of the request meanwhile."""
+        future = self.executor.submit(function, *args, **kwargs)
+        waiting = asyncio.wrap_future(future)
+        try:
+            return await asyncio.shield(waiting)
+        except asyncio.CancelledError:
+            await asyncio.wait([waiting])
+            raise
+
+
+class Bridge:
+    """The lanes: SQL with small work, bytes coming in, bytes going out."""
+
+    def __init__(self, *, sql: int, writes: int, reads: int) -> None:
+        self.sql = Lane(ThreadPoolExecutor(sql, "sql"))
+        self.writes = Lane(ThreadPoolExecutor(writes, "writes"))
+        self.reads = Lane(ThreadPoolExecutor(reads, "reads"))
+
+    def close(self) -> None:
+        """Wait for every thread."""
+        for lane in (self.sql, self.writes, self.reads):
+            lane.executor.shutdown()
+
+
+async def blocks(receive: Receive, size: int = BLOCK) -> AsyncIterator[bytes]:
+    """Gather a request's body into blocks of at least `size` bytes; only the last may be smaller, and it may be empty.
+
+    Raises: ClientGone with the bytes that were not yielded yet.
+    """
+    parts: list[bytes] = []
+    gathered = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone(b"".join(parts))
+        body = message.get("body", b"")
+        if body:
+            parts.append(body)
+            gathered += len(body)
+        if not message.get("more_body", False):
+            yield b"".join(parts)
+            return
+        if gathered >= size:
+            yield b"".join(parts)
+            parts.clear()
+            gathered = 0
+
+
+async def pour(receive: Receive, lane: Lane, take: Callable[[bytes], None]) -> bytes:
+    """Hand a request's body over block by block, gathering the next while a thread works; give back the last block.
+
+    Raises: ClientGone with what `take` was not given; whatever `take` raises.
+    """
+    waiting: bytes | None = None
+    under_way: asyncio.Future[None] | None = None
+    try:
+        async for block in blocks(receive):
+            if under_way is not None:
+                await under_way
+                under_way = None
+            if waiting is not None:
+                under_way = asyncio.ensure_future(lane.call(take, waiting))
+            waiting = block
+        if under_way is not None:
+            await under_way
+    except ClientGone as gone:
+        if under_way is not None:
+            await under_way
+        raise ClientGone((waiting or b"") + gone.rest) from None
+    except BaseException:
+        if under_way is not None:
+            await asyncio.wait([under_way])
+        raise
+    return waiting or b""
+
+
+async def whole_body(receive: Receive, limit: int) -> bytes | None:
+    """Read a body of at most `limit` bytes; None where it is larger. Raises ClientGone."""
+    parts: list[bytes] = []
+    room = limit
+    async for block in blocks(receive, 64 * 1024):
+        room -= len(block)
+        if room < 0:
+            return None
+        parts.append(block)
+    return b"".join(parts)
