@@ -8,7 +8,6 @@ flushing on its own. What a disk's own volatile cache would lose is not simulate
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -20,15 +19,6 @@ from pathlib import Path
 from tests.faults.target import Server, members
 
 OPTIONS = "loop,commit=600"
-
-
-def usable() -> str:
-    """Return why file systems cannot be mounted here, or the empty string."""
-    if os.geteuid() != 0:
-        return "needs root to mount file systems"
-    if shutil.which("mkfs.ext4") is None:
-        return "needs mkfs.ext4: apt install e2fsprogs"
-    return "" if Path("/dev/loop-control").exists() else "needs loop devices"
 
 
 def make_image(path: Path, size_mib: int) -> None:

@@ -39,7 +39,7 @@ def check(options: Options) -> Report:
     report = Report("A8", options.seed)
     random = options.random()
     with tempfile.TemporaryDirectory(prefix="moorage-drain-") as work:
-        settings = {"MOORAGE_SERVER__DRAIN_TIMEOUT": f"{DRAIN:g}"}
+        settings = {"MOORAGE_SERVER__DRAIN_TIMEOUT": f"PT{DRAIN:g}S"}
         with Server(Path(work) / "data", options, settings) as server:
             server.start()
             for number in range(options.count):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,12 +17,15 @@ from pathlib import Path
 
 from tests.faults.report import Options
 from tests.faults.wire import Lost, Wire
+from tests.parts.server import free_port
 
 HOST = "127.0.0.1"
 SABOTAGED = Path(__file__).parent / "sabotaged"
 EATMYDATA = "eatmydata"
 READY_LIMIT = 5.0  # rule I9
 GIVE_UP = 30.0
+# The load's sessions all come from one address, and killed servers leave many of them unfinished.
+SETTINGS = {"MOORAGE_LIMITS__UPLOADS_PER_SUBJECT": "100000", "MOORAGE_LOG__ACCESS": "false"}
 _REGISTRY_CONFIG = """version: 0.1
 log: {{level: error, accesslog: {{disabled: true}}}}
 storage: {{filesystem: {{rootdirectory: {data}}}, delete: {{enabled: true}}}}
@@ -58,9 +60,7 @@ class Server:
 
     def __post_init__(self) -> None:
         if not self.port:
-            with socket.socket() as probe:
-                probe.bind((HOST, 0))
-                self.port = probe.getsockname()[1]
+            self.port = free_port()
 
     @property
     def features(self) -> Features:
@@ -74,7 +74,7 @@ class Server:
 
     def start(self) -> float:
         """Start the process group and return the seconds until it was ready."""
-        environment = {**os.environ, **self.settings}
+        environment = {**os.environ, **SETTINGS, **self.settings}
         if self.options.sabotage and self.options.sabotage != EATMYDATA:
             environment |= {"PYTHONPATH": str(SABOTAGED), "FAULTS_SABOTAGE": self.options.sabotage}
         command = [*self.prefix, *self._command()]
