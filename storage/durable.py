@@ -1,7 +1,7 @@
 """The few operations that make files survive a power cut, and start the disk's work early.
 
-A file's bytes are safe after fsync(file), its name after fsync(directory), and a new directory's name after fsync of its
-parent. Everything here raises OSError and knows nothing of uploads or keys.
+A file's bytes are safe after fsync(file), its name after fsync(directory), and a new directory's name after fsync of
+its parent. Everything here raises OSError and knows nothing of uploads or keys.
 """
 
 import ctypes

@@ -9,7 +9,6 @@ find the key of a commit that was cut short.
 """
 
 import errno
-import logging
 import os
 import re
 from collections.abc import Callable, Generator, Iterator
@@ -26,7 +25,6 @@ from storage.upload import BLOCK, FileWriter, open_locked
 
 _UPLOAD_ID = re.compile(r"[0-9a-f]{32}")
 _NO_PROBE = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL})
-_logger = logging.getLogger(__name__)
 
 
 class FilesystemDriver:
@@ -124,14 +122,21 @@ class FilesystemDriver:
     def health(self) -> Health:
         """Look at the free space, and try to make a file that has no name."""
         try:
-            free, headroom = self._reserve.free(), self._reserve.headroom()
-            os.close(os.open(self._uploads, os.O_TMPFILE | os.O_WRONLY, 0o600))
+            free, headroom = self._reserve.room()
+            self._probe()
         except OSError as error:
-            if error.errno not in _NO_PROBE:
-                return Health(False, None, f"{self._root}: {error.strerror}")
+            return Health(False, None, f"{self._root}: {error.strerror}")
         if headroom <= 0:
             return Health(False, free, f"{self._root}: only the reserve is left of the free space")
         return Health(True, free, None)
+
+    def _probe(self) -> None:
+        """Make a file that has no name, so that none is left; not every file system can. Raises: OSError."""
+        try:
+            os.close(os.open(self._uploads, os.O_TMPFILE | os.O_WRONLY, 0o600))
+        except OSError as error:
+            if error.errno not in _NO_PROBE:
+                raise
 
     def _publish(self, path: Path, digest: Digest) -> str:
         """Give a finished file its key. Raises: OSError; Unavailable if the key is another file's."""

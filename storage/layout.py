@@ -10,7 +10,6 @@ Knows names only: what the files hold is for those who own them.
 """
 
 import ctypes
-import errno
 import fcntl
 import os
 import sys
@@ -79,15 +78,15 @@ class Layout:
         """
         layout = cls(root)
         with translating(str(root)):
+            if create and not root.exists():
+                durable.make_directory(root, next(parent for parent in root.parents if parent.exists()))
+            if root.is_dir():
+                _refuse_network(root)
+            known = layout._has_format()
             if create:
-                root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not root.is_dir():
+                layout._make_parts(known)
+            elif not known:
                 raise LayoutError(f"{root} is not a data directory; `moorage serve --data {root}` makes one")
-            _refuse_network(root)
-            if not layout._has_format():
-                if not create:
-                    raise LayoutError(f"{root} is not a data directory; `moorage serve --data {root}` makes one")
-                layout._create()
         return layout
 
     def lock(self) -> "DirectoryLock":
@@ -100,7 +99,7 @@ class Layout:
             text = (self.root / "format").read_text("ascii", "replace").strip()
         except FileNotFoundError:
             return False
-        if not text.isdecimal():
+        if not text.isdecimal() or int(text) < 1:
             raise LayoutError(f"{self.root / 'format'} is damaged: it should hold a number, such as {FORMAT}")
         if int(text) > FORMAT:
             raise LayoutError(
@@ -109,8 +108,17 @@ class Layout:
             )
         return True
 
-    def _create(self) -> None:
-        """Make the parts, and the format last: a directory without it is made again."""
+    def _make_parts(self, known: bool) -> None:
+        """Make what is missing, and the format last: a directory without it is made again."""
+        if not known:
+            self._claim()
+        for part in (self.uploads, self.blobs):
+            durable.make_directory(part, self.root)
+        if not known:
+            self._write_format()
+
+    def _claim(self) -> None:
+        """Refuse a directory that holds other things, and make it private."""
         foreign = sorted({path.name for path in self.root.iterdir()} - _OURS)
         if foreign:
             raise LayoutError(
@@ -118,8 +126,8 @@ class Layout:
             )
         with suppress(PermissionError):  # a mounted volume may belong to another user
             self.root.chmod(0o700)
-        for part in (self.uploads, self.blobs):
-            part.mkdir(mode=0o700, exist_ok=True)
+
+    def _write_format(self) -> None:
         new = self.root / "format.new"
         fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
@@ -129,7 +137,6 @@ class Layout:
             os.close(fd)
         new.rename(self.root / "format")
         durable.sync_directory(self.root)
-        durable.sync_directory(self.root.parent)
 
 
 class DirectoryLock:
@@ -144,18 +151,22 @@ class DirectoryLock:
         with translating(str(path)):
             self.fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
             try:
-                fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                os.set_inheritable(self.fd, True)
-                os.ftruncate(self.fd, 0)
-                os.pwrite(self.fd, f"{os.getpid()}\n".encode("ascii"), 0)
-            except OSError as error:
-                holder = os.pread(self.fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
-                os.close(self.fd)
-                if error.errno in (errno.EWOULDBLOCK, errno.EAGAIN):
-                    raise LayoutError(
-                        f"{path.parent} is in use by process {holder}; stop it, or choose another data directory"
-                    ) from None
+                self._take(path.parent)
+            except BaseException:
+                self.release()
                 raise
+
+    def _take(self, directory: Path) -> None:
+        try:
+            fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(self.fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            raise LayoutError(
+                f"{directory} is in use by process {holder}; stop it, or choose another data directory"
+            ) from None
+        os.set_inheritable(self.fd, True)
+        os.ftruncate(self.fd, 0)
+        os.pwrite(self.fd, f"{os.getpid()}\n".encode("ascii"), 0)
 
     def release(self) -> None:
         """Let go in this process; the lock is free when every process that inherited it has done so."""

@@ -23,19 +23,18 @@ class Reserve:
     path: Path
     most: int = MOST
 
-    def free(self) -> int:
-        """Return the bytes that are free for us. Raises: OSError."""
-        status = os.statvfs(self.path)
-        return status.f_bavail * status.f_frsize
+    def room(self) -> tuple[int, int]:
+        """Return the free bytes, and how many of them are above the reserve: below 0 once it is touched.
 
-    def headroom(self) -> int:
-        """Return how many bytes may be written before the reserve is touched; negative once it is. Raises: OSError."""
+        Raises: OSError.
+        """
         status = os.statvfs(self.path)
-        return status.f_bavail * status.f_frsize - min(self.most, status.f_blocks * status.f_frsize // _SHARE)
+        free = status.f_bavail * status.f_frsize
+        return free, free - min(self.most, status.f_blocks * status.f_frsize // _SHARE)
 
     def admit(self, wanted: int) -> int:
         """Return how many bytes may be written before the next question, at least `wanted`. Raises: Full; OSError."""
-        headroom = self.headroom()
+        _, headroom = self.room()
         if headroom < max(wanted, 1):
             raise Full("the file system has only its reserve left; free some space, or set a smaller reserve")
         return max(wanted, min(_INTERVAL, headroom // _WRITERS))

@@ -31,14 +31,18 @@ def open_locked(path: Path, flags: int = 0) -> int:
     """Open an upload's file and hold it against every other writer. Raises: Busy; OSError."""
     while True:
         fd = os.open(path, flags | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+        held = False
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_named(fd, path):
-                return fd
+            held = _is_named(fd, path)
         except BlockingIOError:
-            os.close(fd)
             raise Busy(f"another writer holds upload {path.name}") from None
-        os.close(fd)  # whoever held it has removed it between our open and our lock: look again
+        finally:
+            if not held:
+                os.close(fd)
+        if held:
+            return fd
+        # whoever held it has removed it between our open and our lock: look again
 
 
 def _is_named(fd: int, path: Path) -> bool:
