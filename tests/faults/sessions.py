@@ -72,20 +72,24 @@ class Session:
 
     def finish(self, content: bytes, received: int) -> list[str]:
         """Send what is missing, close the session, read the blob back; returns what went wrong."""
-        if received < len(content):
-            reply = self.patch(content[received:], received)
-            if (
-                reply.status == 416 and received == 0
-            ):  # `Range: 0-0` means none or one byte: the format cannot say which
-                reply = self.patch(content[1:], 1)
-            if reply.status != 202 or last_byte(reply) != len(content) - 1:
-                return [f"resuming at byte {received}: {told(reply)}"]
+        wrong = self._resume(content, received) if received < len(content) else None
+        if wrong is not None:
+            return [f"resuming at byte {received}: {told(wrong)}"]
         digest = digest_of(content)
         closed = self.put(digest)
         if closed.status != 201:
             return [f"closing PUT: {told(closed)}"]
         reply = self.blob(digest)
         return [] if reply.status == 200 and reply.body == content else [f"I4: blob read back: {told(reply)}"]
+
+    def _resume(self, content: bytes, received: int) -> Reply | None:
+        """Send the rest; returns the answer when it is wrong."""
+        reply = self.patch(content[received:], received)
+        if reply.status == 416 and received == 0:  # `Range: 0-0` means none or one byte: the format cannot say which
+            if len(content) == 1:
+                return None
+            reply = self.patch(content[1:], 1)
+        return None if reply.status == 202 and last_byte(reply) == len(content) - 1 else reply
 
 
 def last_byte(reply: Reply) -> int | None:
