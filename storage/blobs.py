@@ -111,7 +111,8 @@ class BlobStore:
 
     def local_path(self, key: str) -> Path | None:
         """Return the blob's file, where blobs are files of this machine."""
-        return self._driver.local_path(_checked_key(key)) if isinstance(self._driver, LocalPath) else None
+        checked = _checked_key(key)
+        return self._driver.local_path(checked) if isinstance(self._driver, LocalPath) else None
 
     def delete(self, key: str) -> None:
         """Remove a blob, durably. Idempotent."""

@@ -86,7 +86,7 @@ class Driver(Protocol):
         """Find the keys that a commit of this upload, cut short before its `abort`, has published; delete those that
         are not `known`, and return the others.
 
-        The upload is held meanwhile. Raises: Busy if it is held by another.
+        After the `abort` it may find the key still, or not. The upload is held meanwhile. Raises: Busy if it is held.
         """
         ...
 

@@ -1,0 +1,1 @@
+"""Tests of the storage room: promises of drivers and store, properties, failures made on purpose."""
