@@ -5,8 +5,8 @@
 
 Full: 64 MiB of tmpfs, pushed until nothing fits. Pushes are refused with 507 in OCI JSON within 5 s, pulls all succeed
 with the right bytes, and once there is room again pushes succeed, without a restart. Read-only: an ext4 that its own
-error handling has turned read-only (`remount,abort`). Pushes are refused with 503, pulls succeed, and nothing dies.
-Each of `--count` rounds does both on fresh volumes; the oracle ends each.
+error handling has turned read-only (`remount,abort`), with and without the server's log on it. Pushes are refused with
+503, pulls succeed, readiness says why, and nothing dies. Each of `--count` rounds does all three on fresh volumes.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def check(options: Options) -> Report:
     report = Report("A5", options.seed)
     random = options.random()
     for _ in range(options.count):
-        for scenario in (full, read_only):
+        for scenario in (full, read_only, read_only_with_the_log):
             report.fault([f"{scenario.__name__}: {text}" for text in scenario(options, random)])
     return report
 
@@ -138,8 +138,8 @@ class Shop:
 
 
 @contextmanager
-def _shop(options: Options, random: Random, root: Path) -> Iterator[Shop]:
-    with Server(root / "data", options) as server:
+def _shop(options: Options, random: Random, root: Path, log: Path) -> Iterator[Shop]:
+    with Server(root / "data", options, log=log) as server:
         server.start()
         yield Shop(server, random)
 
@@ -149,7 +149,7 @@ def full(options: Options, random: Random) -> list[str]:
     with (
         scratch("moorage-full-") as work,
         tmpfs(work / "disk", SMALL_MIB) as disk,
-        _shop(options, random, disk) as shop,
+        _shop(options, random, disk, work / "log") as shop,
     ):
         found = shop.fill_shelves()
         number = 0
@@ -166,17 +166,27 @@ def full(options: Options, random: Random) -> list[str]:
 def read_only(options: Options, random: Random) -> list[str]:
     """Turn the file system read-only under the server."""
     with scratch("moorage-ro-") as work:
-        make_image(work / "disk.img", SMALL_MIB * 4)
-        with image_on(work / "disk.img", work / "disk") as disk, _shop(options, random, disk) as shop:
-            found = shop.fill_shelves() + shop.pulls()
-            remount(disk, "abort")
-            for _ in range(REFUSALS // 4):
-                found += shop.refused(503) + shop.pulls()
-            with shop.server.wire() as wire:
-                ready = wire.call("GET", "/readyz")
-            if b"read-only" not in ready.body and b"read_only" not in ready.body:
-                found.append(f"readiness does not say read-only: {told(ready)}")
-            return found + shop.end()
+        return _read_only(options, random, work, work / "log")
+
+
+def read_only_with_the_log(options: Options, random: Random) -> list[str]:
+    """The same where stderr is a file on the disk that breaks: what cannot be logged must still be answered."""
+    with scratch("moorage-ro-") as work:
+        return _read_only(options, random, work, work / "disk" / "log")
+
+
+def _read_only(options: Options, random: Random, work: Path, log: Path) -> list[str]:
+    make_image(work / "disk.img", SMALL_MIB * 4)
+    with image_on(work / "disk.img", work / "disk") as disk, _shop(options, random, disk, log) as shop:
+        found = shop.fill_shelves() + shop.pulls()
+        remount(disk, "abort")
+        for _ in range(REFUSALS // 4):
+            found += shop.refused(503) + shop.pulls()
+        with shop.server.wire() as wire:
+            ready = wire.call("GET", "/readyz")
+        if b"read-only" not in ready.body and b"read_only" not in ready.body:
+            found.append(f"I9: readiness does not say read-only: {told(ready)} {ready.body[:100]!r}")
+        return found + shop.end()
 
 
 def _soon(push: Callable[[], list[str]]) -> list[str]:

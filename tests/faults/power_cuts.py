@@ -64,7 +64,7 @@ class Series:
         settings = {}
         if "catalogue" in self.names:
             settings["MOORAGE_DATABASE__URL"] = f"sqlite:///{root / 'catalogue' / 'moorage.db'}"
-        return Server(root / "blobs" / "data", self.options, settings)
+        return Server(root / "blobs" / "data", self.options, settings, log=self.work / f"{root.name}.log")
 
     def run(self, cuts: int, random: Random, report: Report) -> float:
         """Start, load, cut and judge `cuts` times; returns the slowest start on a copy."""

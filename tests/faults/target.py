@@ -54,11 +54,13 @@ class Server:
     data: Path
     options: Options
     settings: Mapping[str, str] = field(default_factory=dict)  # MOORAGE_SECTION__KEY
-    prefix: tuple[str, ...] = ()
+    log: Path = Path()  # where stderr goes; beside the data directory unless the disk under it is to break
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
 
     def __post_init__(self) -> None:
+        if self.log == Path():
+            self.log = self.data.with_name(self.data.name + ".log")
         if not self.port:
             self.port = free_port()
 
@@ -67,17 +69,12 @@ class Server:
         """Return what this target can do."""
         return Features() if self.options.target == "moorage" else PLAIN
 
-    @property
-    def log(self) -> Path:
-        """Return where the server's stderr goes."""
-        return self.data.with_name(self.data.name + ".log")
-
     def start(self) -> float:
         """Start the process group and return the seconds until it was ready."""
         environment = {**os.environ, **SETTINGS, **self.settings}
         if self.options.sabotage and self.options.sabotage != EATMYDATA:
             environment |= {"PYTHONPATH": str(SABOTAGED), "FAULTS_SABOTAGE": self.options.sabotage}
-        command = [*self.prefix, *self._command()]
+        command = self._command()
         if self.options.sabotage == EATMYDATA:
             command.insert(0, EATMYDATA)
         began = time.monotonic()
