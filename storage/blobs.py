@@ -57,14 +57,23 @@ class BlobStore:
         hasher = Hasher(algorithm)
         return BlobWriter(self._driver, upload_id, self._driver.begin(_checked(upload_id)), algorithm, hasher, 0)
 
-    def resume(self, upload_id: str, state: bytes) -> BlobWriter:
-        """Go on where `suspend` left off, in whatever process; bytes accepted after it are undone.
+    def resume(self, upload_id: str, state: Callable[[], bytes]) -> BlobWriter:
+        """Go on where the last checkpoint was, in whatever process; bytes accepted after it are undone.
+
+        `state` gives what that checkpoint returned. It is asked once the upload is held, so that nobody can make a
+        newer checkpoint meanwhile whose bytes would be undone; what it raises passes through.
 
         Raises: Busy while another writer is open; NotFound if the bytes are gone; Full; Unsettled if an earlier commit
                 has published other bytes than those up to the suspend (see `settle`).
         """
-        was = UploadState.decode(state)
-        writer = self._driver.resume(_checked(upload_id), was.offset, was.driver)
+        decoded: list[UploadState] = []
+
+        def where() -> tuple[int, bytes]:
+            decoded.append(UploadState.decode(state()))
+            return decoded[0].offset, decoded[0].driver
+
+        writer = self._driver.resume(_checked(upload_id), where)
+        was = decoded[0]
         return BlobWriter(self._driver, upload_id, writer, was.algorithm, _hasher(was), was.offset)
 
     def discard(self, upload_id: str, state: bytes | None) -> None:
@@ -158,15 +167,22 @@ class BlobWriter:
                 self._hasher.update(data)
             self.offset += len(view)
 
-    def suspend(self) -> bytes:
-        """Make every byte durable, release the upload, and return what `BlobStore.resume` needs.
+    def checkpoint(self) -> bytes:
+        """Make every byte durable and return what `BlobStore.resume` needs. The upload stays held.
 
+        The caller records the state, and only then calls `close`: whoever holds the upload next finds it recorded.
         Raises: Full; ReadOnly; Unavailable, after which the upload is gone.
         """
         saved = None if self._hasher is None else self._hasher.save()
-        with self._step(_Phase.RELEASED):
-            driver_state = self._writer.suspend()
+        with self._step(_Phase.OPEN):
+            driver_state = self._writer.checkpoint()
         return UploadState(self.offset, self._algorithm, saved or b"", driver_state).encode()
+
+    def suspend(self) -> bytes:
+        """Make a checkpoint and release the upload, where nobody else can know of it yet."""
+        state = self.checkpoint()
+        self.close()
+        return state
 
     def commit(self, expected: Digest) -> StoredBlob:
         """Publish the bytes as the blob `expected`; when this returns, a power cut cannot take them.
@@ -176,7 +192,8 @@ class BlobWriter:
 
         Raises: DigestMismatch if the content differs: nothing is published, and the writer can go on, `suspend` or
                 `abort`. (Only where the digest is of another algorithm than announced, and the driver cannot read what
-                is not published, is the upload gone.) Full; ReadOnly; Unavailable.
+                is not published, is it published for the comparison; then the writer is dead, and `settle` removes
+                the key.) Full; ReadOnly; Unavailable.
         """
         actual = self._content(expected.algorithm)
         if actual is not None and actual != expected:
@@ -229,11 +246,12 @@ class BlobWriter:
         return None
 
     def _verify(self, key: str, expected: Digest) -> None:
-        """Compare bytes that could not be read before they were published; no row names their key yet."""
+        """Compare bytes that could not be read before they were published.
+
+        A wrong key stays for `settle`, which asks first: by an earlier commit, cut short, a row may name it.
+        """
         actual = _hashed(self._driver.read(key, 0, None), expected.algorithm)
         if actual != expected:
-            self._driver.delete(key)
-            self._writer.abort()
             raise DigestMismatch(expected, actual)
 
 

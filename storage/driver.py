@@ -29,8 +29,8 @@ class Writer(Protocol):
         """Append bytes. Raises: Full; Unsettled if an earlier commit has published the upload."""
         ...
 
-    def suspend(self) -> bytes:
-        """Make every byte durable, release the upload, and return what `resume` needs to know.
+    def checkpoint(self) -> bytes:
+        """Make every byte durable and return what `resume` needs to know. The upload stays held.
 
         A failure to make durable is final: the upload is gone.
         """
@@ -50,7 +50,7 @@ class Writer(Protocol):
         ...
 
     def close(self) -> None:
-        """Release the upload; bytes written since the last suspend are undone. Never fails, may be called twice."""
+        """Release the upload; bytes written since the last checkpoint are undone. Never fails, may be called twice."""
         ...
 
 
@@ -70,10 +70,12 @@ class Driver(Protocol):
         """Open a new upload. Cheap: nothing need be written before the first byte."""
         ...
 
-    def resume(self, upload_id: str, offset: int, state: bytes) -> Writer:
-        """Go on with an upload that was suspended at `offset` with `state`; later bytes are undone.
+    def resume(self, upload_id: str, where: Callable[[], tuple[int, bytes]]) -> Writer:
+        """Go on with an upload as it was at a checkpoint; later bytes are undone.
 
-        An upload suspended before its first byte can always be resumed.
+        `where` gives the checkpoint's offset and state. It is asked once the upload is held, so that no other writer
+        can make a newer checkpoint between the answer and the undoing; what it raises passes through.
+        An upload with a checkpoint before its first byte can always be resumed.
         Raises: Busy if it is held; NotFound if its bytes are gone; Unsettled if it was published with other bytes.
         """
         ...

@@ -43,11 +43,11 @@ class FilesystemDriver:
             self._reserve.admit(0)
         return FileWriter(self._uploads / upload_id, self._reserve.admit, self._publish)
 
-    def resume(self, upload_id: str, offset: int, state: bytes) -> Writer:
-        """Go on with the file as it was at `offset`."""
+    def resume(self, upload_id: str, where: Callable[[], tuple[int, bytes]]) -> Writer:
+        """Go on with the file as it was."""
         with translating(f"upload {upload_id}"):
             self._reserve.admit(0)
-        return FileWriter.resume(self._uploads / upload_id, offset, self._reserve.admit, self._publish)
+        return FileWriter.resume(self._uploads / upload_id, where, self._reserve.admit, self._publish)
 
     def discard(self, upload_id: str, state: bytes | None) -> None:
         """Remove the upload's file name."""

@@ -35,10 +35,11 @@ class MemoryDriver:
         self.hold(upload_id)
         return MemoryWriter(self, upload_id, 0, b"")
 
-    def resume(self, upload_id: str, offset: int, state: bytes) -> Writer:
+    def resume(self, upload_id: str, where: Callable[[], tuple[int, bytes]]) -> Writer:
         """Go on with the parts that were there, and take what made no part from its own object."""
         self.hold(upload_id)
         try:
+            offset, state = where()
             return MemoryWriter(self, upload_id, offset, self._tail_at(upload_id, offset, state))
         except BaseException:
             self.let_go(upload_id)
@@ -143,12 +144,11 @@ class MemoryWriter:
             self._parts().append(bytes(self._tail[:size]))
             del self._tail[:size]
 
-    def suspend(self) -> bytes:
+    def checkpoint(self) -> bytes:
         """Keep what makes no part yet as an object of its own."""
         if self._tail:
             self._driver.tails.setdefault(self._upload_id, {})[self._offset] = bytes(self._tail)
         count = len(self._driver.parts.get(self._upload_id, ()))
-        self.close()
         return _STATE.pack(count)
 
     def commit(self, digest: Digest) -> str:

@@ -70,18 +70,28 @@ class FileWriter:
         self._sent = 0  # bytes whose way to the disk has begun
 
     @classmethod
-    def resume(cls, path: Path, offset: int, admit: Admit, publish: Publish) -> "FileWriter":
-        """Open what an earlier writer left, as it was at `offset`; what came before any byte can be made again."""
+    def resume(cls, path: Path, where: Callable[[], tuple[int, bytes]], admit: Admit, publish: Publish) -> "FileWriter":
+        """Hold what an earlier writer left, ask where it stood, and go back to there.
+
+        What came before any byte can be made again, so a missing file is made and found to be too short.
+        """
         writer = cls(path, admit, publish)
         with finding(f"upload {path.name}"):
-            writer._fd = open_locked(path, 0 if offset else os.O_CREAT)
+            writer._fd = open_locked(path, os.O_CREAT)
         try:
+            offset, _ = where()
             with translating(f"upload {path.name}"):
                 writer._go_back_to(writer._fd, offset)
         except BaseException:
-            os.close(writer._fd)
+            writer._give_back(writer._fd)
             raise
         return writer
+
+    def _give_back(self, fd: int) -> None:
+        """Release what could not be resumed, and leave no file where there was none."""
+        if not os.fstat(fd).st_size:
+            self._attempt(self._path.unlink)
+        self._release(fd)
 
     def _go_back_to(self, fd: int, offset: int) -> None:
         status = os.fstat(fd)
@@ -110,12 +120,11 @@ class FileWriter:
                 durable.start_writeback(fd, self._sent, self._offset - self._sent)
                 self._sent = self._offset
 
-    def suspend(self) -> bytes:
-        """Make every byte durable and release the upload; the file itself is all the state there is."""
+    def checkpoint(self) -> bytes:
+        """Make every byte durable; the file itself is all the state there is."""
         if self._fd is not None:
             with translating(f"upload {self._path.name}"):
                 self._sync(self._fd)
-        self.close()
         return b""
 
     def commit(self, digest: Digest) -> str:

@@ -70,7 +70,7 @@ class Router:
                 await answer(scope, receive, send_marked)
         except ClientGone:
             return
-        except Exception as error:  # noqa: BLE001  # the one edge where everything becomes an answer
+        except Exception as error:  # the one edge where everything becomes an answer
             problem = problem_of(error, scope.get("state", {}).get("request_id", ""))
             if started:
                 raise

@@ -195,5 +195,5 @@ class Manifests:
         return bool(self._connection.execute(query).scalar_one())
 
 
-def _entry_of(row: Row[Any]) -> ManifestEntry:
+def _entry_of(row: Row[*tuple[Any, ...]]) -> ManifestEntry:
     return ManifestEntry(row.id, Digest.parse(row.digest), row.media_type, row.size)

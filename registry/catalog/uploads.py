@@ -104,6 +104,6 @@ class UploadSessions:
         return [_session(row) for row in self._connection.execute(_stale, {"before": before, "limit": limit})]
 
 
-def _session(row: Row[Any]) -> UploadSession:
+def _session(row: Row[*tuple[Any, ...]]) -> UploadSession:
     values = dict(row._mapping)
     return UploadSession(repository=RepositoryName(values.pop("name")), **values)

@@ -18,8 +18,9 @@ from storage.digest import Digest
 from storage.errors import Busy, DigestMismatch, Unsettled
 from storage.errors import NotFound as BytesGone
 
-OLD_KEY_LIFETIME = timedelta(hours=1)
-"""How long the bytes of a replaced key stay: longer than any presigned address or slow start of a read."""
+FILE_KEY_LIFETIME = timedelta(seconds=10)
+REMOTE_KEY_LIFETIME = timedelta(hours=1)
+"""How long the bytes of a replaced key stay: for a read that has just looked it up, or a presigned address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +62,19 @@ class Reception:
     def pause(self, last: bytes | bytearray = b"", *, whole: bool = True) -> int:
         """Take the last block and make the chunk safe; give the offset that the session has now.
 
+        The session is let go only after its row is committed: whoever takes it next finds the row right.
+
         Args: whole: False where the client vanished: what came so far is kept, and its status tells.
         """
         session, writer = self._ended(last, whole=whole)
-        offset = writer.offset
-        state = writer.suspend()
+        state = writer.checkpoint()
         try:
             with self._uploads.catalog.begin() as tx:
-                tx.uploads.advance(session, offset, state)
+                tx.uploads.advance(session, writer.offset, state)
         except Conflict:
             raise RegistryError(ErrorCode.BLOB_UPLOAD_UNKNOWN) from None
-        return offset
+        writer.close()
+        return writer.offset
 
     def finish(self, last: bytes | bytearray, digest: Digest) -> Blob:
         """Take the last block, check the digest, and publish the bytes as a blob of the repository.
@@ -110,11 +113,15 @@ class Reception:
                     before = None
                 blob = tx.blobs.put(stored.digest, stored.size, session.store, stored.key)
                 if before is not None and (before.store, before.key) != (blob.store, blob.key):
-                    tx.blobs.discard(before.store, before.key, tx.now + OLD_KEY_LIFETIME // MICROSECOND)
+                    tx.blobs.discard(before.store, before.key, tx.now + self._lifetime(before) // MICROSECOND)
                 tx.blobs.link(session.repository_id, blob)
         if gone:
             raise RegistryError(ErrorCode.BLOB_UPLOAD_UNKNOWN)
         return blob
+
+    def _lifetime(self, blob: Blob) -> timedelta:
+        local = self._uploads.stores[blob.store].local_path(blob.key) is not None
+        return FILE_KEY_LIFETIME if local else REMOTE_KEY_LIFETIME
 
     def _ended(self, last: bytes | bytearray, *, whole: bool) -> tuple[UploadSession, BlobWriter]:
         if last:
@@ -130,28 +137,20 @@ class Reception:
         return self._session, self._writer
 
     def _open(self) -> tuple[UploadSession, BlobWriter]:
-        """Take the session for this request alone, and check that the chunk starts where it stands."""
-        with self._uploads.catalog.read() as tx:
-            session = find_session(tx, self._name, self._session_id, subject=self._subject)
-        self._check_start(session)
-        if self._chunk.length is not None and session.offset + self._chunk.length > self._uploads.limits.blob_bytes:
-            raise self._too_large()
-        writer = self._writer_for(session)
-        try:
-            with self._uploads.catalog.read() as tx:
-                now = find_session(tx, self._name, self._session_id, subject=self._subject)
-            # Another request may have moved the session between our look and our taking it.
-            if now.offset != session.offset:
-                raise out_of_order(now, "the upload moved on meanwhile")
-        except BaseException:
-            writer.close()
-            raise
-        return session, writer
+        """Take the session for this request alone, then see where it stands, and that the chunk starts there.
 
-    def _writer_for(self, session: UploadSession) -> BlobWriter:
+        In this order: a session that was read before it was held could be moved on by another request meanwhile.
+        """
+        session = self._look()
         store = self._uploads.stores[session.store]
+        held: list[UploadSession] = []
+
+        def state() -> bytes:
+            held.append(self._checked(self._look()))
+            return held[0].state
+
         try:
-            return store.resume(session.id, session.state)
+            writer = store.resume(session.id, state)
         except Busy:
             raise out_of_order(session, "another request is writing to this upload") from None
         except Unsettled:
@@ -162,10 +161,19 @@ class Reception:
             raise RegistryError(
                 ErrorCode.BLOB_UPLOAD_UNKNOWN, "this upload's bytes were lost; start a new one"
             ) from None
+        return held[0], writer
 
-    def _check_start(self, session: UploadSession) -> None:
-        if self._chunk.start is not None and self._chunk.start != session.offset:
-            raise out_of_order(session, f"the chunk starts at {self._chunk.start}, the upload is at {session.offset}")
+    def _look(self) -> UploadSession:
+        with self._uploads.catalog.read() as tx:
+            return find_session(tx, self._name, self._session_id, subject=self._subject)
+
+    def _checked(self, session: UploadSession) -> UploadSession:
+        start, length = self._chunk.start, self._chunk.length
+        if start is not None and start != session.offset:
+            raise out_of_order(session, f"the chunk starts at {start}, the upload is at {session.offset}")
+        if length is not None and session.offset + length > self._uploads.limits.blob_bytes:
+            raise self._too_large()
+        return session
 
     def _wrong_length(self) -> RegistryError:
         return RegistryError(

@@ -80,18 +80,22 @@ class Uploads:
                 ErrorCode.BLOB_UPLOAD_INVALID, "another request is still writing to this upload; let it end first"
             )
 
-    def sweep(self) -> int:
-        """Remove sessions that rested too long and keys that nothing maps to any more; give how many went.
+    def sweep_sessions(self) -> int:
+        """Remove sessions that rested too long, and what stores hold for sessions that are gone; give how many.
 
         Harmless at any time, in any number of processes, and after a kill at any point of an earlier sweep.
         """
         with self.catalog.read() as tx:
             stale = tx.uploads.stale(tx.now - self.limits.expiry // MICROSECOND, SWEEP_BATCH)
+        return sum(self._remove(session) for session in stale) + self._sweep_strangers()
+
+    def sweep_keys(self) -> int:
+        """Delete the bytes of replaced keys whose time has come; give how many. As harmless as `sweep_sessions`."""
+        with self.catalog.read() as tx:
             keys = tx.blobs.discarded(SWEEP_BATCH)
-        removed = sum(self._remove(session) for session in stale)
         for store, key in keys:
             self._delete_key(store, key)
-        return removed + len(keys) + self._sweep_strangers()
+        return len(keys)
 
     def _open(self, tx: Transaction, session_id: str, name: RepositoryName, subject: str, algorithm: str) -> None:
         repository = tx.repositories.ensure(name)

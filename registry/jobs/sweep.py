@@ -1,10 +1,12 @@
-"""Removes what unfinished uploads left behind, soon after the start and then on a schedule.
+"""Removes what uploads left behind: keys that were replaced within seconds, unfinished sessions on a schedule.
 
 Every worker does it, a little apart from the others; a sweep is harmless however many run.
 """
 
 import asyncio
 import random
+import time
+from collections.abc import Callable
 from datetime import timedelta
 
 import structlog
@@ -14,7 +16,7 @@ from registry.content.uploads import Uploads
 from registry.edge.bridge import Lane
 from storage.errors import StorageError
 
-FIRST = 5.0
+KEYS_INTERVAL = 5.0
 JITTER = 0.1
 
 _log = structlog.get_logger("moorage.jobs")
@@ -40,16 +42,19 @@ class Sweeper:
             await asyncio.wait([self._task])
 
     async def _run(self) -> None:
-        await asyncio.sleep(min(FIRST, self._interval))
+        sessions_due = 0.0
         while True:
-            await self._sweep()
-            await asyncio.sleep(self._interval * random.uniform(1, 1 + JITTER))  # noqa: S311  # spreads workers
+            await asyncio.sleep(KEYS_INTERVAL * random.uniform(1, 1 + JITTER))  # noqa: S311  # spreads workers
+            await self._sweep(self._uploads.sweep_keys, "replaced keys")
+            if time.monotonic() >= sessions_due:
+                sessions_due = time.monotonic() + self._interval
+                await self._sweep(self._uploads.sweep_sessions, "unfinished uploads")
 
-    async def _sweep(self) -> None:
+    async def _sweep(self, sweep: Callable[[], int], what: str) -> None:
         try:
-            removed = await self._lane.call(self._uploads.sweep)
+            removed = await self._lane.call(sweep)
         except (StorageError, CatalogError) as error:
-            _log.warning("sweep failed; it will be tried again", reason=str(error))
+            _log.warning("a sweep failed; it will be tried again", of=what, reason=str(error))
             return
         if removed:
-            _log.info("sweep removed unfinished uploads and replaced keys", removed=removed)
+            _log.info("swept", of=what, removed=removed)

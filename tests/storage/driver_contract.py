@@ -35,6 +35,13 @@ def whole(driver: Driver, key: str) -> bytes:
     return b"".join(driver.read(key, 0, None))
 
 
+def suspend(writer: Writer) -> bytes:
+    """Make a checkpoint and release the upload."""
+    state = writer.checkpoint()
+    writer.close()
+    return state
+
+
 class DriverContract:
     """What every driver does. A subclass gives the `driver` fixture."""
 
@@ -86,19 +93,19 @@ class DriverContract:
         writer = driver.begin(upload_id)
         if data:
             writer.write(memoryview(data))
-        state = writer.suspend()
-        writer = driver.resume(upload_id, len(data), state)
+        state = suspend(writer)
+        writer = driver.resume(upload_id, lambda: (len(data), state))
         writer.write(memoryview(b"more"))
-        state = writer.suspend()
-        writer = driver.resume(upload_id, len(data) + 4, state)
+        state = suspend(writer)
+        writer = driver.resume(upload_id, lambda: (len(data) + 4, state))
         key = writer.commit(Digest.of(data + b"more"))
         writer.abort()
         assert whole(driver, key) == data + b"more"
 
     def test_upload_that_never_got_a_byte_can_always_be_resumed(self, driver: Driver, upload_id: str) -> None:
-        state = driver.begin(upload_id).suspend()
+        state = suspend(driver.begin(upload_id))
         driver.discard(upload_id, state)
-        writer = driver.resume(upload_id, 0, state)
+        writer = driver.resume(upload_id, lambda: (0, state))
         writer.write(memoryview(b"bytes"))
         key = writer.commit(Digest.of(b"bytes"))
         writer.abort()
@@ -109,12 +116,12 @@ class DriverContract:
             writer = driver.begin(upload_id)
             if kept:
                 writer.write(memoryview(kept))
-            state = writer.suspend()
+            state = suspend(writer)
             for _ in range(2):
-                writer = driver.resume(upload_id, len(kept), state)
+                writer = driver.resume(upload_id, lambda: (len(kept), state))
                 writer.write(memoryview(b"lost" * 20))
                 writer.close()
-            writer = driver.resume(upload_id, len(kept), state)
+            writer = driver.resume(upload_id, lambda: (len(kept), state))
             writer.write(memoryview(b"new"))
             key = writer.commit(Digest.of(kept + b"new"))
             writer.abort()
@@ -125,11 +132,11 @@ class DriverContract:
         """A process that dies between a suspend and its row leaves the older state as the true one."""
         writer = driver.begin(upload_id)
         writer.write(memoryview(b"x" * 13))
-        older = writer.suspend()
-        writer = driver.resume(upload_id, 13, older)
+        older = suspend(writer)
+        writer = driver.resume(upload_id, lambda: (13, older))
         writer.write(memoryview(b"y" * 13))
-        writer.suspend()
-        writer = driver.resume(upload_id, 13, older)
+        suspend(writer)
+        writer = driver.resume(upload_id, lambda: (13, older))
         writer.write(memoryview(b"z"))
         key = writer.commit(Digest.of(b"x" * 13 + b"z"))
         writer.abort()
@@ -137,24 +144,24 @@ class DriverContract:
 
     def test_resume_is_busy_while_another_writer_is_open(self, driver: Driver, upload_id: str) -> None:
         state = self.suspended(driver, upload_id, b"abc")
-        writer = driver.resume(upload_id, 3, state)
+        writer = driver.resume(upload_id, lambda: (3, state))
         with pytest.raises(Busy):
-            driver.resume(upload_id, 3, state)
+            driver.resume(upload_id, lambda: (3, state))
         writer.close()
-        driver.resume(upload_id, 3, state).close()
+        driver.resume(upload_id, lambda: (3, state)).close()
 
     def test_resume_without_its_bytes_is_not_found(self, driver: Driver, upload_id: str) -> None:
         state = self.suspended(driver, upload_id, b"abc")
         driver.discard(upload_id, state)
         for _ in range(2):
             with pytest.raises(NotFound):
-                driver.resume(upload_id, 3, state)
+                driver.resume(upload_id, lambda: (3, state))
 
     def test_resume_with_fewer_bytes_than_its_offset_is_not_found(self, driver: Driver, upload_id: str) -> None:
         state = self.suspended(driver, upload_id, b"abc")
         for _ in range(2):
             with pytest.raises(NotFound):
-                driver.resume(upload_id, 4, state)
+                driver.resume(upload_id, lambda: (4, state))
 
     # commit
 
@@ -198,10 +205,10 @@ class DriverContract:
         state = self.suspended(driver, upload_id, b"bytes")
         keys = set()
         for _ in range(3):
-            writer = driver.resume(upload_id, 5, state)
+            writer = driver.resume(upload_id, lambda: (5, state))
             keys.add(writer.commit(Digest.of(b"bytes")))
             writer.close()
-        writer = driver.resume(upload_id, 5, state)
+        writer = driver.resume(upload_id, lambda: (5, state))
         writer.abort()
         assert len(keys) == 1
         assert whole(driver, keys.pop()) == b"bytes"
@@ -211,7 +218,7 @@ class DriverContract:
     def test_published_upload_takes_no_more_bytes(self, driver: Driver, upload_id: str) -> None:
         state = self.suspended(driver, upload_id, b"bytes")
         key = self.committed(driver, upload_id, b"bytes", state)
-        writer = driver.resume(upload_id, 5, state)
+        writer = driver.resume(upload_id, lambda: (5, state))
         with pytest.raises(Unsettled):
             writer.write(memoryview(b"!"))
         writer.close()
@@ -219,25 +226,25 @@ class DriverContract:
 
     def test_published_upload_is_not_cut_back(self, driver: Driver, upload_id: str) -> None:
         state = self.suspended(driver, upload_id, b"by")
-        writer = driver.resume(upload_id, 2, state)
+        writer = driver.resume(upload_id, lambda: (2, state))
         writer.write(memoryview(b"tes"))
         key = writer.commit(Digest.of(b"bytes"))
         writer.close()
         for _ in range(2):
             with pytest.raises(Unsettled):
-                driver.resume(upload_id, 2, state)
+                driver.resume(upload_id, lambda: (2, state))
         assert whole(driver, key) == b"bytes"
 
     # abort, close
 
     def test_abort_removes_the_upload(self, driver: Driver, upload_id: str) -> None:
         state = self.suspended(driver, upload_id, b"bytes" * 5)
-        writer = driver.resume(upload_id, 25, state)
+        writer = driver.resume(upload_id, lambda: (25, state))
         assert list(driver.uploads()) == [upload_id]
         writer.abort()
         assert list(driver.uploads()) == []
         with pytest.raises(NotFound):
-            driver.resume(upload_id, 25, state)
+            driver.resume(upload_id, lambda: (25, state))
 
     def test_abort_after_commit_leaves_what_was_published(self, driver: Driver, upload_id: str) -> None:
         writer = driver.begin(upload_id)
@@ -255,7 +262,7 @@ class DriverContract:
                 writer.write(memoryview(b"bytes"))
             key = None
             if last == "suspend":
-                writer.suspend()
+                suspend(writer)
             elif last == "commit":
                 key = writer.commit(Digest.of(b"bytes"))
             elif last in ("abort", "close"):
@@ -270,12 +277,12 @@ class DriverContract:
     def test_ending_a_released_writer_does_not_touch_the_next_one(self, driver: Driver, upload_id: str) -> None:
         old = driver.begin(upload_id)
         old.write(memoryview(b"abc"))
-        state = old.suspend()
-        new = driver.resume(upload_id, 3, state)
+        state = suspend(old)
+        new = driver.resume(upload_id, lambda: (3, state))
         old.abort()
         old.close()
         with pytest.raises(Busy):
-            driver.resume(upload_id, 3, state)
+            driver.resume(upload_id, lambda: (3, state))
         new.write(memoryview(b"d"))
         key = new.commit(Digest.of(b"abcd"))
         new.abort()
@@ -291,7 +298,7 @@ class DriverContract:
 
     def test_discard_is_busy_while_a_writer_is_open(self, driver: Driver, upload_id: str) -> None:
         state = self.suspended(driver, upload_id, b"abc")
-        writer = driver.resume(upload_id, 3, state)
+        writer = driver.resume(upload_id, lambda: (3, state))
         with pytest.raises(Busy):
             driver.discard(upload_id, state)
         writer.close()
@@ -322,6 +329,12 @@ class DriverContract:
         driver.discard(upload_id, state)
         driver.delete(key)
 
+    def test_settle_keeps_the_key_that_somebody_knows(self, driver: Driver, upload_id: str) -> None:
+        state = self.suspended(driver, upload_id, b"abc")
+        key = self.committed(driver, upload_id, b"abc", state)
+        assert driver.settle(upload_id, lambda candidate: candidate == key) == (key,)
+        assert whole(driver, key) == b"abc"
+
     def test_settle_deletes_the_key_that_nobody_knows(self, driver: Driver, upload_id: str) -> None:
         state = self.suspended(driver, upload_id, b"abc")
         key = self.committed(driver, upload_id, b"abc", state)
@@ -332,12 +345,12 @@ class DriverContract:
 
     def test_settled_upload_can_start_again(self, driver: Driver, upload_id: str) -> None:
         """From the first byte always; further on only where the driver still has the bytes."""
-        state = driver.begin(upload_id).suspend()
+        state = suspend(driver.begin(upload_id))
         self.committed(driver, upload_id, b"abc", state, offset=0)
         with pytest.raises(Unsettled):
-            driver.resume(upload_id, 0, state)
+            driver.resume(upload_id, lambda: (0, state))
         driver.settle(upload_id, lambda _key: False)
-        writer = driver.resume(upload_id, 0, state)
+        writer = driver.resume(upload_id, lambda: (0, state))
         writer.write(memoryview(b"other"))
         key = writer.commit(Digest.of(b"other"))
         writer.abort()
@@ -352,7 +365,7 @@ class DriverContract:
 
         def known(_key: str) -> bool:
             with pytest.raises(Busy):
-                driver.resume(upload_id, 3, state)
+                driver.resume(upload_id, lambda: (3, state))
             return True
 
         assert len(driver.settle(upload_id, known)) == 1
@@ -442,7 +455,7 @@ class DriverContract:
 
         def attempt(_number: int) -> Writer | None:
             try:
-                return driver.resume(upload_id, 3, state)
+                return driver.resume(upload_id, lambda: (3, state))
             except Busy:
                 return None
 
@@ -457,7 +470,7 @@ class DriverContract:
         """Begin an upload, write, suspend, and return the state."""
         writer = driver.begin(upload_id)
         writer.write(memoryview(data))
-        return writer.suspend()
+        return suspend(writer)
 
     def committed(
         self,
@@ -470,7 +483,7 @@ class DriverContract:
     ) -> str:
         """Resume an upload, commit it, and crash before the abort; return the key."""
         at = len(data) if offset is None else offset
-        writer = driver.resume(upload_id, at, state)
+        writer = driver.resume(upload_id, lambda: (at, state))
         if data[at:]:
             writer.write(memoryview(data)[at:])
         key = writer.commit(Digest.of(data, algorithm))

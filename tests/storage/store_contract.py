@@ -56,11 +56,11 @@ class BlobStoreContract:
         state = store.begin(upload_id, algorithm).suspend()
         cuts = [0, 0, 1, 63, 64, 65, 128, 1000, 200_000, len(data)]
         for start, stop in pairwise(cuts):
-            with store.resume(upload_id, state) as writer:
+            with store.resume(upload_id, lambda: state) as writer:
                 assert writer.offset == start
                 writer.write(data[start:stop])
                 state = writer.suspend()
-        with store.resume(upload_id, state) as writer:
+        with store.resume(upload_id, lambda: state) as writer:
             stored = writer.commit(Digest.of(data, algorithm))
             writer.abort()
         assert whole(store, stored.key) == data
@@ -88,7 +88,7 @@ class BlobStoreContract:
             assert (caught.value.expected, caught.value.actual) == (Digest.of(b"abd"), Digest.of(b"abc"))
             state = writer.suspend()
         assert store.published(upload_id, state) == ()
-        with store.resume(upload_id, state) as writer:
+        with store.resume(upload_id, lambda: state) as writer:
             stored = writer.commit(Digest.of(b"abc"))
             writer.abort()
         assert whole(store, stored.key) == b"abc"
@@ -103,7 +103,14 @@ class BlobStoreContract:
                 stored = writer.commit(Digest.of(b"abc"))
                 assert whole(store, stored.key) == b"abc"
                 writer.abort()
-        assert store.published(upload_id, None) == ()
+                assert store.published(upload_id, None) == ()
+            else:
+                with pytest.raises(RuntimeError, match="dead"):
+                    writer.commit(Digest.of(b"abc"))
+        if not self.reads_back:
+            assert len(store.published(upload_id, None)) == 1
+            assert store.settle(upload_id, lambda _key: False) == ()
+            assert store.published(upload_id, None) == ()
         assert list(store.uploads()) == []
 
     def test_hash_that_this_machine_cannot_load_costs_one_reading(
@@ -113,10 +120,10 @@ class BlobStoreContract:
             writer.write(b"abc" * 100)
             monkeypatch.setattr(Hasher, "save", lambda _self: None)
             state = writer.suspend()
-        with store.resume(upload_id, state) as writer:
+        with store.resume(upload_id, lambda: state) as writer:
             writer.write(b"def")
             state = writer.suspend()
-        with store.resume(upload_id, state) as writer:
+        with store.resume(upload_id, lambda: state) as writer:
             stored = writer.commit(Digest.of(b"abc" * 100 + b"def"))
             writer.abort()
         assert whole(store, stored.key) == b"abc" * 100 + b"def"
@@ -125,9 +132,9 @@ class BlobStoreContract:
         with store.begin(upload_id) as writer:
             writer.write(b"kept")
             state = writer.suspend()
-        with store.resume(upload_id, state) as writer:
+        with store.resume(upload_id, lambda: state) as writer:
             writer.write(b"lost")
-        with store.resume(upload_id, state) as writer:
+        with store.resume(upload_id, lambda: state) as writer:
             assert writer.offset == 4
             stored = writer.commit(Digest.of(b"kept"))
             writer.abort()
@@ -135,10 +142,10 @@ class BlobStoreContract:
 
     def test_second_writer_is_busy(self, store: BlobStore, upload_id: str) -> None:
         state = store.begin(upload_id).suspend()
-        with store.resume(upload_id, state) as writer:
+        with store.resume(upload_id, lambda: state) as writer:
             writer.write(b"a")
             with pytest.raises(Busy):
-                store.resume(upload_id, state)
+                store.resume(upload_id, lambda: state)
             with pytest.raises(Busy):
                 store.discard(upload_id, state)
             with pytest.raises(Busy):
@@ -148,10 +155,10 @@ class BlobStoreContract:
         with store.begin(upload_id) as writer:
             writer.write(b"abc")
             state = writer.suspend()
-        with store.resume(upload_id, state) as writer:
+        with store.resume(upload_id, lambda: state) as writer:
             first = writer.commit(Digest.of(b"abc"))
         assert store.published(upload_id, state) == (first.key,)
-        with store.resume(upload_id, state) as writer:
+        with store.resume(upload_id, lambda: state) as writer:
             assert writer.commit(Digest.of(b"abc")) == first
             writer.abort()
         assert whole(store, first.key) == b"abc"
@@ -159,14 +166,14 @@ class BlobStoreContract:
 
     def test_crash_between_commit_and_row_with_other_bytes_then(self, store: BlobStore, upload_id: str) -> None:
         state = store.begin(upload_id).suspend()
-        with store.resume(upload_id, state) as writer:
+        with store.resume(upload_id, lambda: state) as writer:
             writer.write(b"abc")
             first = writer.commit(Digest.of(b"abc"))
         with pytest.raises(Unsettled):
-            store.resume(upload_id, state)
+            store.resume(upload_id, lambda: state)
         assert store.settle(upload_id, lambda key: key == first.key) == (first.key,)
         assert store.settle(upload_id, lambda _key: False) == ()
-        with store.resume(upload_id, state) as writer:
+        with store.resume(upload_id, lambda: state) as writer:
             writer.write(b"other")
             stored = writer.commit(Digest.of(b"other"))
             writer.abort()
@@ -182,7 +189,7 @@ class BlobStoreContract:
         for known in (state, None):
             store.discard(upload_id, known)
         with pytest.raises(NotFound):
-            store.resume(upload_id, state)
+            store.resume(upload_id, lambda: state)
 
     @pytest.mark.parametrize("end", ["suspend", "commit", "abort", "close"])
     def test_ended_writer_does_nothing_more(self, store: BlobStore, upload_id: str, end: str) -> None:
@@ -220,7 +227,7 @@ class BlobStoreContract:
         state = store.begin(upload_id).suspend()
         for call in (
             lambda: store.begin(bad),
-            lambda: store.resume(bad, state),
+            lambda: store.resume(bad, lambda: state),
             lambda: store.discard(bad, None),
             lambda: store.published(bad, None),
         ):
@@ -250,8 +257,8 @@ class BlobStoreContract:
             state = writer.suspend()
         for bad in (b"", state[:5], b"\xff" + state[1:], state[:20]):
             with pytest.raises(StorageError):
-                store.resume(upload_id, bad)
-        with store.resume(upload_id, state) as writer:
+                store.resume(upload_id, lambda: bad)
+        with store.resume(upload_id, lambda: state) as writer:
             assert writer.offset == 3
 
     def test_short_blob_is_an_error(self, store: BlobStore, upload_id: str) -> None:

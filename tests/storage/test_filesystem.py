@@ -83,7 +83,7 @@ def test_another_process_is_busy_too(root: Path, store: BlobStore) -> None:
     """The hold is a lock of the kernel's, so it is for all processes, and goes with the one that has it."""
     upload_id = uuid.uuid4().hex
     state = store.begin(upload_id).suspend()
-    with store.resume(upload_id, state) as writer:
+    with store.resume(upload_id, lambda: state) as writer:
         writer.write(b"abc")
         state = writer.suspend()
     child = os.fork()
@@ -98,11 +98,11 @@ def test_another_process_is_busy_too(root: Path, store: BlobStore) -> None:
         while not (root / "held").exists():
             os.sched_yield()
         with pytest.raises(Busy):
-            store.resume(upload_id, state)
+            store.resume(upload_id, lambda: state)
     finally:
         os.close(os.open(root / "fifo", os.O_WRONLY))
         os.waitpid(child, 0)
-    store.resume(upload_id, state).close()
+    store.resume(upload_id, lambda: state).close()
 
 
 def test_bytes_of_a_killed_process_are_undone(root: Path, store: BlobStore) -> None:
@@ -113,7 +113,7 @@ def test_bytes_of_a_killed_process_are_undone(root: Path, store: BlobStore) -> N
         state = writer.suspend()
     with (root / "uploads" / upload_id).open("ab") as file:
         file.write(b"garbage")
-    with store.resume(upload_id, state) as writer:
+    with store.resume(upload_id, lambda: state) as writer:
         writer.write(b"!")
         stored = writer.commit(Digest.of(b"kept!"))
         writer.abort()
@@ -129,7 +129,7 @@ def test_closing_gives_back_the_space_of_what_nobody_can_resume(root: Path, stor
     with store.begin(upload_id) as writer:
         writer.write(bytes(100))
         state = writer.suspend()
-    with store.resume(upload_id, state) as writer:
+    with store.resume(upload_id, lambda: state) as writer:
         writer.write(bytes(1000))
         assert path.stat().st_size == 1100
     assert path.stat().st_size == 100
@@ -142,7 +142,7 @@ def test_file_that_lost_bytes_is_not_resumed(root: Path, store: BlobStore) -> No
         state = writer.suspend()
     os.truncate(root / "uploads" / upload_id, 2)
     with pytest.raises(NotFound):
-        store.resume(upload_id, state)
+        store.resume(upload_id, lambda: state)
 
 
 def test_file_that_changes_length_under_the_writer_is_not_published(root: Path, store: BlobStore) -> None:
@@ -176,7 +176,7 @@ def test_symbolic_link_in_place_of_an_upload_is_not_followed(root: Path, store: 
     state = store.begin(upload_id).suspend()
     (root / "uploads" / upload_id).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(Unavailable):
-        store.resume(upload_id, state)
+        store.resume(upload_id, lambda: state)
     assert not (tmp_path / "elsewhere").exists()
 
 

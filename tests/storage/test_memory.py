@@ -43,6 +43,7 @@ def test_it_is_as_poor_as_s3() -> None:
     assert not isinstance(writer, ReadBack)
     writer.write(memoryview(b"x" * 25))
     assert [len(part) for part in driver.parts[upload_id]] == [10, 10]
-    writer.suspend()
+    writer.checkpoint()
+    writer.close()
     assert driver.tails[upload_id] == {25: b"xxxxx"}
     assert list(driver.uploads()) == [upload_id]
