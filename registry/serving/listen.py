@@ -32,6 +32,14 @@ class Listener:
         """Give the socket that this worker accepts from."""
         return self._sockets[slot % len(self._sockets)]
 
+    def keep_only(self, slot: int) -> socket.socket:
+        """In a worker: let go of the other workers' sockets, which would stay open as long as this process lives."""
+        mine = self.for_worker(slot)
+        for sock in self._sockets:
+            if sock is not mine:
+                sock.close()
+        return mine
+
     def close(self) -> None:
         """Stop listening and take the socket file away, unless somebody else has put theirs in its place."""
         for sock in self._sockets:

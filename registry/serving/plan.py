@@ -13,6 +13,11 @@ from typing import Any
 App = Callable[..., Any]
 AppFactory = Callable[[], App]
 
+LINE_REST = len("  HTTP/1.1\r\n\r\n")
+"""What a request's head has beside method, target and fields; counted, as `max_header_bytes` is, on both engines."""
+FIELD_REST = len(": \r\n")
+"""What a header field has beside its name and value."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServingPlan:

@@ -9,7 +9,6 @@ import logging
 import os
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,7 +42,7 @@ def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
 class CertificateFiles:
     """Two files and what they looked like when they were last taken into use.
 
-    A pair that does not fit together is left alone until it changes again: whoever renews it writes one file after the other.
+    A pair that does not fit together waits until it changes again: whoever renews it writes one file after the other.
     """
 
     def __init__(self, certificate: Path, key: Path) -> None:
@@ -76,28 +75,22 @@ class CertificateFiles:
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class CertificatePair:
-    """Where a certificate and its private key lie."""
+def make_self_signed(directory: Path, names: Sequence[str], days: int) -> tuple[Path, Path]:
+    """Write `moorage.crt` and `moorage.key` (EC P-256; the key for its owner only) for these host names and addresses.
 
-    certificate: Path
-    key: Path
-
-
-def make_self_signed(directory: Path, names: Sequence[str], days: int) -> CertificatePair:
-    """Write `server.crt` and `server.key` (EC P-256, the key readable by its owner only) for these host names and addresses.
-
-    Raises: FileExistsError if either file is there already: a key is never overwritten.
+    Returns: the paths of the certificate and of the key.
+    Raises:  FileExistsError if either file is there already: a key is never overwritten.
     """
     # cryptography costs 100 ms to import and only this command needs it.
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
     if not names:
         raise ValueError("a certificate needs at least one host name or address")
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0][:64])])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])
     now = datetime.now(UTC)
     usage = x509.KeyUsage(True, False, False, False, False, False, False, False, False)
     public = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
@@ -112,7 +105,7 @@ def make_self_signed(directory: Path, names: Sequence[str], days: int) -> Certif
         .add_extension(x509.SubjectAlternativeName([_alternative(name) for name in names]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(usage, critical=True)
-        .add_extension(x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(public, critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(public), critical=False)
         .sign(key, hashes.SHA256())
@@ -121,12 +114,12 @@ def make_self_signed(directory: Path, names: Sequence[str], days: int) -> Certif
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     directory.mkdir(parents=True, exist_ok=True)
-    pair = CertificatePair(directory / "server.crt", directory / "server.key")
-    if pair.certificate.exists():
-        raise FileExistsError(f"{pair.certificate} exists already")
-    _write_new(pair.key, private, 0o600)
-    _write_new(pair.certificate, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
-    return pair
+    certificate_file, key_file = directory / "moorage.crt", directory / "moorage.key"
+    if certificate_file.exists():
+        raise FileExistsError(f"{certificate_file} exists already")
+    _write_new(key_file, private, 0o600)
+    _write_new(certificate_file, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+    return certificate_file, key_file
 
 
 def _alternative(name: str) -> "GeneralName":
