@@ -6,9 +6,7 @@
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 
-from sqlalchemy.engine import make_url
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from auth.policy import OpenPolicy
@@ -24,7 +22,11 @@ from registry.content.listings import Listings
 from registry.content.manifests import Manifests
 from registry.content.uploads import UploadLimits, Uploads
 from registry.edge.access import Access
+from registry.edge.access_log import AccessLog
 from registry.edge.bridge import Bridge
+from registry.edge.deadlines import Deadlines
+from registry.edge.inflight import InFlight
+from registry.edge.logs import configure_logging
 from registry.jobs.sweep import Sweeper
 from registry.settings import Settings
 from storage.blobs import BlobStore
@@ -45,7 +47,7 @@ def prepare(settings: Settings) -> None:
 class Server:
     """The app: probes and /v2/, and what has to start and end with them."""
 
-    def __init__(self, settings: Settings, draining: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, settings: Settings) -> None:
         limits = settings.limits
         database = database_for(settings)
         stores = {STORE: BlobStore(_driver(settings), name=STORE)}
@@ -69,7 +71,7 @@ class Server:
         )
         self._sweeper = Sweeper(uploads, bridge.writes, settings.uploads.sweep_interval)
         self._router = Router(services)
-        self._health = Health(catalog, stores, bridge.sql, draining)
+        self._health = Health(catalog, stores, bridge.sql)
         self._closing = ExitStack()
         for close in (catalog.close, hot.close, bridge.close):
             self._closing.callback(close)
@@ -98,8 +100,11 @@ class Server:
 
 
 def create_app(settings: Settings) -> ASGIApp:
-    """Make one worker's app."""
-    return Server(settings)
+    """Make one worker's app: the server inside what every request passes, the access log outermost."""
+    configure_logging(settings.log.format, settings.log.level)
+    app: ASGIApp = Deadlines(Server(settings))
+    app = InFlight(app, limit=settings.limits.requests_in_flight, exempt=PATHS)
+    return AccessLog(app, format=settings.log.format if settings.log.access else None, quiet=PATHS)
 
 
 def app_factory(settings: Settings) -> Callable[[], ASGIApp]:
@@ -118,6 +123,4 @@ def _driver(settings: Settings) -> FilesystemDriver:
 
 def _data_version(database: Database) -> DataVersion | None:
     """Watch a SQLite catalog for commits; other databases are asked each time."""
-    if not database.is_sqlite:
-        return None
-    return DataVersion(Path(make_url(str(database.engine.url)).database or ""))
+    return DataVersion(database.path) if database.path else None

@@ -23,45 +23,43 @@ REMEMBERED = 1.0
 class Health:
     """Answers the probes."""
 
-    def __init__(
-        self, catalog: Catalog, stores: Mapping[str, BlobStore], lane: Lane, draining: Callable[[], bool]
-    ) -> None:
+    def __init__(self, catalog: Catalog, stores: Mapping[str, BlobStore], lane: Lane) -> None:
         self._catalog = catalog
         self._stores = stores
         self._lane = lane
-        self._draining = draining
         self._checked = -REMEMBERED
         self._problems: dict[str, str] = {}
+        self._status = "ready"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one probe."""
-        await (await self._answer(scope["path"]))(scope, receive, send)
+        draining: Callable[[], bool] | None = scope.get("state", {}).get("draining")
+        answer = await self._answer(scope["path"], draining is not None and draining())
+        await answer(scope, receive, send)
 
-    async def _answer(self, path: str) -> Response:
+    async def _answer(self, path: str, draining: bool) -> Response:
         if path == "/livez":
             return _answer(200, {"status": "alive"})
-        if self._draining():
+        if draining:
             return _answer(503, {"status": "draining"})
         if time.monotonic() - self._checked > REMEMBERED:
-            self._problems = await self._lane.call(self._look)
+            self._status, self._problems = await self._lane.call(self._look)
             self._checked = time.monotonic()
-        serving = "database" not in self._problems
-        state = "ready" if not self._problems else "degraded" if serving else "down"
-        return _answer(200 if serving else 503, {"status": state, **self._problems})
+        return _answer(503 if self._status == "down" else 200, {"status": self._status, **self._problems})
 
-    def _look(self) -> dict[str, str]:
-        """Name what is down. Storage that takes no more bytes still serves pulls, so it is told and not fatal."""
-        problems: dict[str, str] = {}
+    def _look(self) -> tuple[str, dict[str, str]]:
+        """Say how things are, and name what is wrong. Storage that takes no bytes still serves pulls: read-only."""
+        status, problems = "ready", {}
+        for name, store in self._stores.items():
+            health = store.health()
+            if health.problem:
+                status, problems[f"storage {name}"] = "read-only", health.problem
         try:
             with self._catalog.read() as tx:
                 tx.repositories.page("", 1)
         except CatalogUnavailable as error:
-            problems["database"] = str(error)
-        for name, store in self._stores.items():
-            health = store.health()
-            if health.problem:
-                problems[f"storage {name}"] = health.problem
-        return problems
+            status, problems["database"] = "down", str(error)
+        return status, problems
 
 
 def _answer(status: int, document: dict[str, str]) -> Response:

@@ -37,6 +37,7 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.is_sqlite = engine.dialect.name == "sqlite"
+        self.path = Path(engine.url.database) if self.is_sqlite and engine.url.database else None
         self._writer = threading.Lock()
 
     @contextmanager

@@ -1,15 +1,23 @@
 """`moorage serve`: start the registry, and stay until it is told to stop."""
 
+import os
+import sys
+from collections.abc import Mapping
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from registry import __version__
 from registry.cli.common import USAGE, read_settings, stop
 
 if TYPE_CHECKING:
+    from registry.serving.plan import ServingPlan
     from registry.settings import Settings
+
+DEFAULT_WORKERS = 4
 
 OPEN_ADVICE = (
     "accounts are not built into this version yet, so the registry can only run in open mode, in which everyone who"
@@ -45,7 +53,7 @@ def serve(
     open_to_everyone: Everyone = False,
 ) -> None:
     """Start the registry."""
-    flags = {
+    flags: Mapping[str, Mapping[str, object]] = {
         "server": {
             "listen": listen,
             "workers": workers,
@@ -90,30 +98,54 @@ def _is_loopback(listen: str) -> bool:
 
 
 def _run(settings: "Settings") -> int:
-    import uvicorn
-
     from registry.app import app_factory, prepare
     from registry.catalog.errors import CatalogError
     from registry.catalog.schema import SchemaError
+    from registry.edge.logs import configure_logging
+    from registry.serving.serve import serve_granian, serve_uvicorn
     from storage.errors import StorageError
     from storage.layout import Layout
 
-    host, port = split_listen(settings.server.listen)
+    configure_logging(settings.log.format, settings.log.level)
+    engines = {"uvicorn": serve_uvicorn, "granian": serve_granian}
     try:
+        plan = _plan(settings)
         with Layout.open(settings.storage.path, create=True).lock():
             prepare(settings)
-            app = app_factory(settings)
-            config = uvicorn.Config(
-                app, host=host, port=port, factory=True, log_level="warning", access_log=False,
-                proxy_headers=False, workers=settings.server.workers or 1,
-            )  # fmt: skip
-            server = uvicorn.Server(config)
-            if config.workers > 1:
-                from uvicorn.supervisors import Multiprocess
-
-                Multiprocess(config, target=server.run, sockets=[config.bind_socket()]).run()
-            else:
-                server.run()
-            return 0
+            announce = partial(_announce, settings)
+            return engines[settings.server.engine](app_factory(settings), plan, announce=announce)
     except (StorageError, SchemaError, CatalogError) as error:
         stop(str(error))
+    except ModuleNotFoundError as error:
+        stop(f"the server {settings.server.engine} is not installed ({error}): pip install 'moorage[granian]'")
+
+
+def _plan(settings: "Settings") -> "ServingPlan":
+    """Say how to serve, in the plain values that `registry.serving` takes."""
+    from registry.serving.plan import ServingPlan
+
+    server = settings.server
+    host, port = split_listen(server.listen)
+    return ServingPlan(
+        host=host,
+        port=port,
+        uds=server.uds,
+        tls_cert=server.tls_cert,
+        tls_key=server.tls_key,
+        workers=server.workers or min(os.cpu_count() or 1, DEFAULT_WORKERS),
+        drain_timeout=server.drain_timeout.total_seconds(),
+        header_timeout=server.header_timeout.total_seconds(),
+        keep_alive=server.keep_alive.total_seconds(),
+        write_stall=server.stall_timeout.total_seconds(),
+    )
+
+
+def _announce(settings: "Settings", url: str) -> None:
+    """Tell the person who started it that it is ready, and what to type next."""
+    host = url.partition("://")[2]
+    print(f"Moorage {__version__} is ready at {url}, its data in {settings.storage.path.absolute()}", file=sys.stderr)
+    if settings.auth.mode == "open":
+        print("Open mode: everyone who reaches this address may read and write everything.", file=sys.stderr)
+    if settings.server.uds is None:
+        print(f"Try:  docker tag IMAGE {host}/IMAGE && docker push {host}/IMAGE", file=sys.stderr)
+    sys.stderr.flush()
