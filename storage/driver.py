@@ -46,7 +46,10 @@ class Writer(Protocol):
         ...
 
     def abort(self) -> None:
-        """Remove the upload and release it; what was published stays. Never fails, may be called twice."""
+        """Remove the upload and release it; what was published stays. Never fails, may be called twice.
+
+        Where an earlier commit published what this writer did not, the upload may stay until that is settled.
+        """
         ...
 
     def close(self) -> None:

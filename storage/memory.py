@@ -52,7 +52,7 @@ class MemoryDriver:
                 raise Unsettled(f"an earlier commit of upload {upload_id} has published its bytes")
             return b""
         count = _STATE.unpack(state)[0] if offset else 0
-        parts = self.parts.setdefault(upload_id, [])
+        parts = self.parts.get(upload_id, [])
         tail = self.tails.get(upload_id, {}).get(offset, b"")
         del parts[count:]
         if sum(map(len, parts)) + len(tail) != offset:

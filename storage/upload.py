@@ -14,7 +14,7 @@ from pathlib import Path
 
 from storage import durable
 from storage.digest import Digest
-from storage.errors import Busy, NotFound, Unavailable, Unsettled, finding, translating
+from storage.errors import Busy, NotFound, Unavailable, Unsettled, translating
 
 BLOCK = 1 << 20
 _WRITEBACK = 8 << 20
@@ -66,6 +66,7 @@ class FileWriter:
         self._durable = 0  # bytes that a power cut leaves
         self._clean = False  # whether the file is as it was when last synced
         self._shared = False  # whether a key has the same file
+        self._committed = False  # whether one has it through us
         self._admitted = 0
         self._sent = 0  # bytes whose way to the disk has begun
 
@@ -76,22 +77,23 @@ class FileWriter:
         What came before any byte can be made again, so a missing file is made and found to be too short.
         """
         writer = cls(path, admit, publish)
-        with finding(f"upload {path.name}"):
+        with translating(f"upload {path.name}"):
             writer._fd = open_locked(path, os.O_CREAT)
         try:
             offset, _ = where()
             with translating(f"upload {path.name}"):
                 writer._go_back_to(writer._fd, offset)
         except BaseException:
-            writer._give_back(writer._fd)
+            writer._attempt(partial(writer._remove_if_made, writer._fd))
+            writer._release(writer._fd)
             raise
         return writer
 
-    def _give_back(self, fd: int) -> None:
-        """Release what could not be resumed, and leave no file where there was none."""
-        if not os.fstat(fd).st_size:
-            self._attempt(self._path.unlink)
-        self._release(fd)
+    def _remove_if_made(self, fd: int) -> None:
+        """Leave no file where there was none; an empty one can always be made again, unless a key has it."""
+        status = os.fstat(fd)
+        if status.st_size == 0 and status.st_nlink == 1:
+            self._path.unlink()
 
     def _go_back_to(self, fd: int, offset: int) -> None:
         status = os.fstat(fd)
@@ -135,7 +137,9 @@ class FileWriter:
             if os.fstat(fd).st_size != self._offset:
                 raise Unavailable(f"upload {self._path.name}: the file is not as long as what was written")
             self._shared = True  # from here on a key may have it
-            return self._publish(self._path, digest)
+            key = self._publish(self._path, digest)
+            self._committed = True
+            return key
 
     def read_back(self) -> Generator[bytes, None, None]:
         """Yield everything written so far."""
@@ -151,8 +155,13 @@ class FileWriter:
     def abort(self) -> None:
         """Remove the upload's name and release it."""
         if self._fd is not None:
-            self._attempt(self._path.unlink)
+            self._attempt(partial(self._remove, self._fd))
             self._release(self._fd)
+
+    def _remove(self, fd: int) -> None:
+        """Remove the name, unless an earlier commit left a key that only `settle` can find, and only by this name."""
+        if os.fstat(fd).st_nlink <= 1 + self._committed:
+            self._path.unlink()
 
     def close(self) -> None:
         """Release the upload as it was when last durable; bytes that may be published are left alone."""

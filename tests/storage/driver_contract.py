@@ -4,7 +4,7 @@ A driver that breaks a promise fails here: tests/storage/test_contract_strength.
 """
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -19,6 +19,11 @@ BLOCK = 1 << 20
 def new_id() -> str:
     """Return an upload id that was never used."""
     return uuid.uuid4().hex
+
+
+def at(offset: int, state: bytes) -> Callable[[], tuple[int, bytes]]:
+    """Say where a checkpoint was, when asked."""
+    return lambda: (offset, state)
 
 
 def publish(driver: Driver, data: bytes) -> str:
@@ -94,10 +99,10 @@ class DriverContract:
         if data:
             writer.write(memoryview(data))
         state = suspend(writer)
-        writer = driver.resume(upload_id, lambda: (len(data), state))
+        writer = driver.resume(upload_id, at(len(data), state))
         writer.write(memoryview(b"more"))
         state = suspend(writer)
-        writer = driver.resume(upload_id, lambda: (len(data) + 4, state))
+        writer = driver.resume(upload_id, at(len(data) + 4, state))
         key = writer.commit(Digest.of(data + b"more"))
         writer.abort()
         assert whole(driver, key) == data + b"more"
@@ -105,7 +110,7 @@ class DriverContract:
     def test_upload_that_never_got_a_byte_can_always_be_resumed(self, driver: Driver, upload_id: str) -> None:
         state = suspend(driver.begin(upload_id))
         driver.discard(upload_id, state)
-        writer = driver.resume(upload_id, lambda: (0, state))
+        writer = driver.resume(upload_id, at(0, state))
         writer.write(memoryview(b"bytes"))
         key = writer.commit(Digest.of(b"bytes"))
         writer.abort()
@@ -118,10 +123,10 @@ class DriverContract:
                 writer.write(memoryview(kept))
             state = suspend(writer)
             for _ in range(2):
-                writer = driver.resume(upload_id, lambda: (len(kept), state))
+                writer = driver.resume(upload_id, at(len(kept), state))
                 writer.write(memoryview(b"lost" * 20))
                 writer.close()
-            writer = driver.resume(upload_id, lambda: (len(kept), state))
+            writer = driver.resume(upload_id, at(len(kept), state))
             writer.write(memoryview(b"new"))
             key = writer.commit(Digest.of(kept + b"new"))
             writer.abort()
@@ -133,10 +138,10 @@ class DriverContract:
         writer = driver.begin(upload_id)
         writer.write(memoryview(b"x" * 13))
         older = suspend(writer)
-        writer = driver.resume(upload_id, lambda: (13, older))
+        writer = driver.resume(upload_id, at(13, older))
         writer.write(memoryview(b"y" * 13))
         suspend(writer)
-        writer = driver.resume(upload_id, lambda: (13, older))
+        writer = driver.resume(upload_id, at(13, older))
         writer.write(memoryview(b"z"))
         key = writer.commit(Digest.of(b"x" * 13 + b"z"))
         writer.abort()
@@ -144,24 +149,62 @@ class DriverContract:
 
     def test_resume_is_busy_while_another_writer_is_open(self, driver: Driver, upload_id: str) -> None:
         state = self.suspended(driver, upload_id, b"abc")
-        writer = driver.resume(upload_id, lambda: (3, state))
+        writer = driver.resume(upload_id, at(3, state))
         with pytest.raises(Busy):
-            driver.resume(upload_id, lambda: (3, state))
+            driver.resume(upload_id, at(3, state))
         writer.close()
-        driver.resume(upload_id, lambda: (3, state)).close()
+        driver.resume(upload_id, at(3, state)).close()
 
     def test_resume_without_its_bytes_is_not_found(self, driver: Driver, upload_id: str) -> None:
         state = self.suspended(driver, upload_id, b"abc")
         driver.discard(upload_id, state)
         for _ in range(2):
             with pytest.raises(NotFound):
-                driver.resume(upload_id, lambda: (3, state))
+                driver.resume(upload_id, at(3, state))
 
     def test_resume_with_fewer_bytes_than_its_offset_is_not_found(self, driver: Driver, upload_id: str) -> None:
         state = self.suspended(driver, upload_id, b"abc")
         for _ in range(2):
             with pytest.raises(NotFound):
-                driver.resume(upload_id, lambda: (4, state))
+                driver.resume(upload_id, at(4, state))
+
+    def test_resume_asks_where_once_it_holds_the_upload(self, driver: Driver, upload_id: str) -> None:
+        state = self.suspended(driver, upload_id, b"abc")
+
+        def where() -> tuple[int, bytes]:
+            with pytest.raises(Busy):
+                driver.discard(upload_id, state)
+            return 3, state
+
+        driver.resume(upload_id, where).abort()
+
+    def test_resume_that_is_not_told_where_changes_nothing(self, driver: Driver, upload_id: str) -> None:
+        def where() -> tuple[int, bytes]:
+            raise LookupError
+
+        with pytest.raises(LookupError):
+            driver.resume(upload_id, where)
+        assert list(driver.uploads()) == []
+        state = self.suspended(driver, upload_id, b"a" * 25)
+        with pytest.raises(LookupError):
+            driver.resume(upload_id, where)
+        writer = driver.resume(upload_id, at(25, state))
+        key = writer.commit(Digest.of(b"a" * 25))
+        writer.abort()
+        assert whole(driver, key) == b"a" * 25
+
+    def test_checkpoint_keeps_the_upload_held(self, driver: Driver, upload_id: str) -> None:
+        writer = driver.begin(upload_id)
+        writer.write(memoryview(b"abc"))
+        state = writer.checkpoint()
+        with pytest.raises(Busy):
+            driver.resume(upload_id, at(3, state))
+        writer.write(memoryview(b"lost"))
+        writer.close()
+        writer = driver.resume(upload_id, at(3, state))
+        key = writer.commit(Digest.of(b"abc"))
+        writer.abort()
+        assert whole(driver, key) == b"abc"
 
     # commit
 
@@ -205,10 +248,10 @@ class DriverContract:
         state = self.suspended(driver, upload_id, b"bytes")
         keys = set()
         for _ in range(3):
-            writer = driver.resume(upload_id, lambda: (5, state))
+            writer = driver.resume(upload_id, at(5, state))
             keys.add(writer.commit(Digest.of(b"bytes")))
             writer.close()
-        writer = driver.resume(upload_id, lambda: (5, state))
+        writer = driver.resume(upload_id, at(5, state))
         writer.abort()
         assert len(keys) == 1
         assert whole(driver, keys.pop()) == b"bytes"
@@ -218,7 +261,7 @@ class DriverContract:
     def test_published_upload_takes_no_more_bytes(self, driver: Driver, upload_id: str) -> None:
         state = self.suspended(driver, upload_id, b"bytes")
         key = self.committed(driver, upload_id, b"bytes", state)
-        writer = driver.resume(upload_id, lambda: (5, state))
+        writer = driver.resume(upload_id, at(5, state))
         with pytest.raises(Unsettled):
             writer.write(memoryview(b"!"))
         writer.close()
@@ -226,25 +269,25 @@ class DriverContract:
 
     def test_published_upload_is_not_cut_back(self, driver: Driver, upload_id: str) -> None:
         state = self.suspended(driver, upload_id, b"by")
-        writer = driver.resume(upload_id, lambda: (2, state))
+        writer = driver.resume(upload_id, at(2, state))
         writer.write(memoryview(b"tes"))
         key = writer.commit(Digest.of(b"bytes"))
         writer.close()
         for _ in range(2):
             with pytest.raises(Unsettled):
-                driver.resume(upload_id, lambda: (2, state))
+                driver.resume(upload_id, at(2, state))
         assert whole(driver, key) == b"bytes"
 
     # abort, close
 
     def test_abort_removes_the_upload(self, driver: Driver, upload_id: str) -> None:
         state = self.suspended(driver, upload_id, b"bytes" * 5)
-        writer = driver.resume(upload_id, lambda: (25, state))
+        writer = driver.resume(upload_id, at(25, state))
         assert list(driver.uploads()) == [upload_id]
         writer.abort()
         assert list(driver.uploads()) == []
         with pytest.raises(NotFound):
-            driver.resume(upload_id, lambda: (25, state))
+            driver.resume(upload_id, at(25, state))
 
     def test_abort_after_commit_leaves_what_was_published(self, driver: Driver, upload_id: str) -> None:
         writer = driver.begin(upload_id)
@@ -278,11 +321,11 @@ class DriverContract:
         old = driver.begin(upload_id)
         old.write(memoryview(b"abc"))
         state = suspend(old)
-        new = driver.resume(upload_id, lambda: (3, state))
+        new = driver.resume(upload_id, at(3, state))
         old.abort()
         old.close()
         with pytest.raises(Busy):
-            driver.resume(upload_id, lambda: (3, state))
+            driver.resume(upload_id, at(3, state))
         new.write(memoryview(b"d"))
         key = new.commit(Digest.of(b"abcd"))
         new.abort()
@@ -298,7 +341,7 @@ class DriverContract:
 
     def test_discard_is_busy_while_a_writer_is_open(self, driver: Driver, upload_id: str) -> None:
         state = self.suspended(driver, upload_id, b"abc")
-        writer = driver.resume(upload_id, lambda: (3, state))
+        writer = driver.resume(upload_id, at(3, state))
         with pytest.raises(Busy):
             driver.discard(upload_id, state)
         writer.close()
@@ -348,9 +391,9 @@ class DriverContract:
         state = suspend(driver.begin(upload_id))
         self.committed(driver, upload_id, b"abc", state, offset=0)
         with pytest.raises(Unsettled):
-            driver.resume(upload_id, lambda: (0, state))
+            driver.resume(upload_id, at(0, state))
         driver.settle(upload_id, lambda _key: False)
-        writer = driver.resume(upload_id, lambda: (0, state))
+        writer = driver.resume(upload_id, at(0, state))
         writer.write(memoryview(b"other"))
         key = writer.commit(Digest.of(b"other"))
         writer.abort()
@@ -365,7 +408,7 @@ class DriverContract:
 
         def known(_key: str) -> bool:
             with pytest.raises(Busy):
-                driver.resume(upload_id, lambda: (3, state))
+                driver.resume(upload_id, at(3, state))
             return True
 
         assert len(driver.settle(upload_id, known)) == 1
@@ -455,7 +498,7 @@ class DriverContract:
 
         def attempt(_number: int) -> Writer | None:
             try:
-                return driver.resume(upload_id, lambda: (3, state))
+                return driver.resume(upload_id, at(3, state))
             except Busy:
                 return None
 
@@ -482,10 +525,10 @@ class DriverContract:
         offset: int | None = None,
     ) -> str:
         """Resume an upload, commit it, and crash before the abort; return the key."""
-        at = len(data) if offset is None else offset
-        writer = driver.resume(upload_id, lambda: (at, state))
-        if data[at:]:
-            writer.write(memoryview(data)[at:])
+        start = len(data) if offset is None else offset
+        writer = driver.resume(upload_id, at(start, state))
+        if data[start:]:
+            writer.write(memoryview(data)[start:])
         key = writer.commit(Digest.of(data, algorithm))
         writer.close()
         return key

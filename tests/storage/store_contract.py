@@ -2,7 +2,7 @@
 
 import hashlib
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import pytest
@@ -16,6 +16,11 @@ from storage.hashing import Hasher
 def whole(store: BlobStore, key: str) -> bytes:
     """Read a blob."""
     return b"".join(store.read(key))
+
+
+def given(state: bytes) -> Callable[[], bytes]:
+    """Give a state when asked."""
+    return lambda: state
 
 
 class BlobStoreContract:
@@ -56,11 +61,11 @@ class BlobStoreContract:
         state = store.begin(upload_id, algorithm).suspend()
         cuts = [0, 0, 1, 63, 64, 65, 128, 1000, 200_000, len(data)]
         for start, stop in pairwise(cuts):
-            with store.resume(upload_id, lambda: state) as writer:
+            with store.resume(upload_id, given(state)) as writer:
                 assert writer.offset == start
                 writer.write(data[start:stop])
                 state = writer.suspend()
-        with store.resume(upload_id, lambda: state) as writer:
+        with store.resume(upload_id, given(state)) as writer:
             stored = writer.commit(Digest.of(data, algorithm))
             writer.abort()
         assert whole(store, stored.key) == data
@@ -88,7 +93,7 @@ class BlobStoreContract:
             assert (caught.value.expected, caught.value.actual) == (Digest.of(b"abd"), Digest.of(b"abc"))
             state = writer.suspend()
         assert store.published(upload_id, state) == ()
-        with store.resume(upload_id, lambda: state) as writer:
+        with store.resume(upload_id, given(state)) as writer:
             stored = writer.commit(Digest.of(b"abc"))
             writer.abort()
         assert whole(store, stored.key) == b"abc"
@@ -120,10 +125,10 @@ class BlobStoreContract:
             writer.write(b"abc" * 100)
             monkeypatch.setattr(Hasher, "save", lambda _self: None)
             state = writer.suspend()
-        with store.resume(upload_id, lambda: state) as writer:
+        with store.resume(upload_id, given(state)) as writer:
             writer.write(b"def")
             state = writer.suspend()
-        with store.resume(upload_id, lambda: state) as writer:
+        with store.resume(upload_id, given(state)) as writer:
             stored = writer.commit(Digest.of(b"abc" * 100 + b"def"))
             writer.abort()
         assert whole(store, stored.key) == b"abc" * 100 + b"def"
@@ -132,9 +137,9 @@ class BlobStoreContract:
         with store.begin(upload_id) as writer:
             writer.write(b"kept")
             state = writer.suspend()
-        with store.resume(upload_id, lambda: state) as writer:
+        with store.resume(upload_id, given(state)) as writer:
             writer.write(b"lost")
-        with store.resume(upload_id, lambda: state) as writer:
+        with store.resume(upload_id, given(state)) as writer:
             assert writer.offset == 4
             stored = writer.commit(Digest.of(b"kept"))
             writer.abort()
@@ -142,10 +147,10 @@ class BlobStoreContract:
 
     def test_second_writer_is_busy(self, store: BlobStore, upload_id: str) -> None:
         state = store.begin(upload_id).suspend()
-        with store.resume(upload_id, lambda: state) as writer:
+        with store.resume(upload_id, given(state)) as writer:
             writer.write(b"a")
             with pytest.raises(Busy):
-                store.resume(upload_id, lambda: state)
+                store.resume(upload_id, given(state))
             with pytest.raises(Busy):
                 store.discard(upload_id, state)
             with pytest.raises(Busy):
@@ -155,10 +160,10 @@ class BlobStoreContract:
         with store.begin(upload_id) as writer:
             writer.write(b"abc")
             state = writer.suspend()
-        with store.resume(upload_id, lambda: state) as writer:
+        with store.resume(upload_id, given(state)) as writer:
             first = writer.commit(Digest.of(b"abc"))
         assert store.published(upload_id, state) == (first.key,)
-        with store.resume(upload_id, lambda: state) as writer:
+        with store.resume(upload_id, given(state)) as writer:
             assert writer.commit(Digest.of(b"abc")) == first
             writer.abort()
         assert whole(store, first.key) == b"abc"
@@ -166,14 +171,14 @@ class BlobStoreContract:
 
     def test_crash_between_commit_and_row_with_other_bytes_then(self, store: BlobStore, upload_id: str) -> None:
         state = store.begin(upload_id).suspend()
-        with store.resume(upload_id, lambda: state) as writer:
+        with store.resume(upload_id, given(state)) as writer:
             writer.write(b"abc")
             first = writer.commit(Digest.of(b"abc"))
         with pytest.raises(Unsettled):
-            store.resume(upload_id, lambda: state)
+            store.resume(upload_id, given(state))
         assert store.settle(upload_id, lambda key: key == first.key) == (first.key,)
         assert store.settle(upload_id, lambda _key: False) == ()
-        with store.resume(upload_id, lambda: state) as writer:
+        with store.resume(upload_id, given(state)) as writer:
             writer.write(b"other")
             stored = writer.commit(Digest.of(b"other"))
             writer.abort()
@@ -189,7 +194,7 @@ class BlobStoreContract:
         for known in (state, None):
             store.discard(upload_id, known)
         with pytest.raises(NotFound):
-            store.resume(upload_id, lambda: state)
+            store.resume(upload_id, given(state))
 
     @pytest.mark.parametrize("end", ["suspend", "commit", "abort", "close"])
     def test_ended_writer_does_nothing_more(self, store: BlobStore, upload_id: str, end: str) -> None:
@@ -227,7 +232,7 @@ class BlobStoreContract:
         state = store.begin(upload_id).suspend()
         for call in (
             lambda: store.begin(bad),
-            lambda: store.resume(bad, lambda: state),
+            lambda: store.resume(bad, given(state)),
             lambda: store.discard(bad, None),
             lambda: store.published(bad, None),
         ):
@@ -257,8 +262,8 @@ class BlobStoreContract:
             state = writer.suspend()
         for bad in (b"", state[:5], b"\xff" + state[1:], state[:20]):
             with pytest.raises(StorageError):
-                store.resume(upload_id, lambda: bad)
-        with store.resume(upload_id, lambda: state) as writer:
+                store.resume(upload_id, given(bad))
+        with store.resume(upload_id, given(state)) as writer:
             assert writer.offset == 3
 
     def test_short_blob_is_an_error(self, store: BlobStore, upload_id: str) -> None:

@@ -29,8 +29,9 @@ class _Sharing(MemoryDriver):
 class _Keeping(MemoryDriver):
     """Never undoes anything."""
 
-    def resume(self, upload_id: str, offset: int, state: bytes) -> Writer:
+    def resume(self, upload_id: str, where: Callable[[], tuple[int, bytes]]) -> Writer:
         self.hold(upload_id)
+        offset, _ = where()
         return MemoryWriter(self, upload_id, offset, self.tails.get(upload_id, {}).get(offset, b""))
 
 

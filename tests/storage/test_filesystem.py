@@ -217,3 +217,22 @@ def test_foreign_keys_are_read_where_they_are(root: Path, store: BlobStore) -> N
     path.parent.mkdir(parents=True)
     path.write_bytes(b"adopted")
     assert b"".join(store.read("docker/registry/v2/blobs/sha256/ab/data")) == b"adopted"
+
+
+def test_key_of_an_earlier_commit_under_another_digest_is_left_to_the_sweep(root: Path, store: BlobStore) -> None:
+    """The client came back after a crash and named the same bytes by another algorithm: nothing may leak."""
+    upload_id = uuid.uuid4().hex
+    with store.begin(upload_id) as writer:
+        writer.write(b"abc")
+        state = writer.suspend()
+    with store.resume(upload_id, lambda: state) as writer:
+        first = writer.commit(Digest.of(b"abc", "sha512"))
+    with store.resume(upload_id, lambda: state) as writer:
+        second = writer.commit(Digest.of(b"abc"))
+        writer.abort()
+    assert list(store.uploads()) == [upload_id]
+    assert store.settle(upload_id, lambda key: key == second.key) == (second.key,)
+    store.discard(upload_id, None)
+    with pytest.raises(NotFound):
+        store.stat(first.key)
+    assert b"".join(store.read(second.key)) == b"abc"

@@ -84,7 +84,7 @@ def test_newer_format_is_refused(tmp_path: Path) -> None:
     Layout.open(tmp_path, create=True)
     (tmp_path / "format").write_text("2\n")
     for create in (False, True):
-        with pytest.raises(LayoutError, match="format 2.*newer"):
+        with pytest.raises(LayoutError, match=r"format 2.*newer"):
             Layout.open(tmp_path, create=create)
 
 
