@@ -173,4 +173,5 @@ def repeat(client: Client, redo: object) -> str | None:
             return None
     except Lost as error:
         return f"I7: a push repeated after the recovery got no answer: {error}"
-    return None if status == 201 else f"I7: a push repeated after the recovery answers {status}: {redo!r:.200}"
+    what = "blob" if len(redo) == 2 else "manifest"
+    return None if status == 201 else f"I7: a {what} of {redo[0]} pushed again after the recovery answers {status}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
 import random
 import signal
@@ -74,7 +75,10 @@ def acknowledge_early(app: App) -> App:
         task.add_done_callback(_background.discard)
         digest = "sha256:" + hashlib.sha256(body).hexdigest()
         location = scope["path"].rpartition("/")[0] + "/" + digest
-        await _answer(send, 201, [(b"location", location.encode()), (b"docker-content-digest", digest.encode())])
+        headers = [(b"location", location.encode()), (b"docker-content-digest", digest.encode())]
+        if subject := json.loads(body).get("subject"):
+            headers.append((b"oci-subject", subject["digest"].encode()))
+        await _answer(send, 201, headers)
 
     return broken
 

@@ -57,6 +57,7 @@ class Server:
     log: Path = Path()  # where stderr goes; beside the data directory unless the disk under it is to break
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
+    starved: float = 0.0  # of the last start: seconds for which the machine gave the starting process no CPU
 
     def __post_init__(self) -> None:
         if self.log == Path():
@@ -73,7 +74,8 @@ class Server:
         """Start the process group and return the seconds until it was ready."""
         environment = {**os.environ, **SETTINGS, **self.settings}
         if self.options.sabotage and self.options.sabotage != EATMYDATA:
-            environment |= {"PYTHONPATH": str(SABOTAGED), "FAULTS_SABOTAGE": self.options.sabotage}
+            path = os.pathsep.join(filter(None, (str(SABOTAGED), os.environ.get("PYTHONPATH"))))
+            environment |= {"PYTHONPATH": path, "FAULTS_SABOTAGE": self.options.sabotage}
         command = self._command()
         if self.options.sabotage == EATMYDATA:
             command.insert(0, EATMYDATA)
@@ -84,7 +86,9 @@ class Server:
             )
         while time.monotonic() - began < GIVE_UP:
             if self.ready():
-                return time.monotonic() - began
+                took = time.monotonic() - began
+                self.starved = min(took, _starved(self.process.pid))
+                return took
             if self.process.poll() is not None:
                 break
             time.sleep(0.02)
@@ -164,6 +168,14 @@ def members(group: int) -> list[int]:
             if len(fields) > 2 and int(fields[2]) == group and fields[0] not in "ZX":
                 found.append(int(entry.name))
     return found
+
+
+def _starved(process: int) -> float:
+    """Return the seconds a process was ready to run and had to wait for a CPU (the second field of schedstat)."""
+    try:
+        return int(Path(f"/proc/{process}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError):
+        return 0.0  # a kernel without schedstats: then every second counts
 
 
 def _stat(entry: Path) -> list[str]:
