@@ -15,8 +15,9 @@ from registry.api.health import PATHS, Health
 from registry.api.router import Router, not_found
 from registry.catalog import schema
 from registry.catalog.catalog import Catalog
-from registry.catalog.engine import Database, DataVersion, connect
+from registry.catalog.engine import Database, connect
 from registry.catalog.hot import HotReads
+from registry.catalog.version import DataVersion
 from registry.content.blobs import Blobs
 from registry.content.listings import Listings
 from registry.content.manifests import Manifests

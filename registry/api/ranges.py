@@ -4,6 +4,7 @@ A range that ends before it starts is answered 416, as the conformance tool want
 ignore it. Overlapping ranges are merged, so that no request makes us send more than the blob.
 """
 
+import itertools
 import re
 
 from registry.oci.errors import ErrorCode, RegistryError
@@ -50,7 +51,7 @@ def _span(match: re.Match[str], size: int) -> Span | None:
 def _merged(spans: list[Span]) -> list[Span]:
     """Merge where ranges overlap; ranges that do not keep the order in which they were asked for."""
     ordered = sorted(spans)
-    if all(before[1] <= after[0] for before, after in zip(ordered, ordered[1:], strict=False)):
+    if all(before[1] <= after[0] for before, after in itertools.pairwise(ordered)):
         return spans
     merged = [ordered[0]]
     for start, stop in ordered[1:]:

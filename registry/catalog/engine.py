@@ -97,25 +97,5 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
 
-class DataVersion:
-    """Tells, without waiting, whether anybody has committed to a SQLite catalog.
-
-    `PRAGMA data_version` on a connection that never writes changes whenever another connection, of this process or
-    any other, commits (design: "Hot path"). The connection belongs to the one thread that asks.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._execute = self._connection.cursor().execute
-
-    def number(self) -> int:
-        """Give the number that changes with every commit."""
-        return int(self._execute("PRAGMA data_version").fetchone()[0])
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
-
-
 Clock = Callable[[], int]
 """Gives the time in microseconds since 1970, UTC."""

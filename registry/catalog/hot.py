@@ -1,14 +1,14 @@
 """What the busiest requests read, remembered for exactly as long as nothing was committed.
 
-Tags are never stale: on SQLite every look first asks `PRAGMA data_version` (microseconds, no wait), and a commit by
-any process empties what is remembered of names. Bytes are remembered by manifest id, for they never change. On other
-databases names are not remembered and every look is a query. Belongs to one thread, the event loop's.
+Tags are never stale: on SQLite every look first asks whether anybody has committed (no system call, no wait), and a
+commit by any process empties what is remembered of names. Bytes are remembered by manifest id, for they never change.
+On other databases names are not remembered and every look is a query. Belongs to one thread, the event loop's.
 """
 
 from registry.catalog.blobs import Blob
 from registry.catalog.catalog import Catalog
-from registry.catalog.engine import DataVersion
 from registry.catalog.manifests import ManifestEntry
+from registry.catalog.version import DataVersion
 from registry.oci.names import Reference, RepositoryName
 from storage.digest import Digest
 
@@ -22,7 +22,7 @@ class HotReads:
     def __init__(self, catalog: Catalog, version: DataVersion | None) -> None:
         self._catalog = catalog
         self._version = version
-        self._seen = -1
+        self._seen = b""
         self._entries: dict[tuple[str, Reference], ManifestEntry] = {}
         self._blobs: dict[tuple[str, Digest], Blob] = {}
         self._contents: dict[int, bytes] = {}
@@ -61,9 +61,9 @@ class HotReads:
     def _refresh(self) -> None:
         if self._version is None:
             return
-        number = self._version.number()
-        if number != self._seen:
-            self._seen = number
+        value = self._version.value()
+        if value != self._seen:
+            self._seen = value
             self._entries.clear()
             self._blobs.clear()
 

@@ -6,6 +6,7 @@ request's id is in every line that is written while a request is answered, in th
 
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -20,7 +21,7 @@ REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 Format = Literal["text", "json"]
 Sink = Callable[[bytes], None]
 
-_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~:/@+,%*[]")
+_PLAIN = re.compile(r"[A-Za-z0-9._~:/@+,%*\[\]-]+")
 
 
 def configure_logging(format: Format, level: str) -> None:
@@ -73,7 +74,7 @@ def visible(text: str) -> str:
 
 def as_text(fields: Mapping[str, object]) -> str:
     """Write fields as `key=value`, in quotes where the value holds more than harmless characters."""
-    return " ".join(f"{key}={_quoted(str(value))}" for key, value in fields.items())
+    return " ".join(f"{key}={quoted(str(value))}" for key, value in fields.items())
 
 
 def to_stderr(line: bytes) -> None:
@@ -84,8 +85,9 @@ def to_stderr(line: bytes) -> None:
         return
 
 
-def _quoted(value: str) -> str:
-    if value and _PLAIN.issuperset(value):
+def quoted(value: str) -> str:
+    """Write a value as it is where it is harmless, else in quotes, escaped."""
+    if _PLAIN.fullmatch(value):
         return value
     return '"' + visible(value).replace('"', '\\"') + '"'
 

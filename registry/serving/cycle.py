@@ -22,6 +22,45 @@ FILE_EXTENSIONS: dict[str, dict[str, object]] = {"http.response.pathsend": {}, "
 _CRASHED = orjson.dumps(RegistryError(ErrorCode.UNKNOWN).body())
 
 
+JOIN_BELOW = 64 * 1024
+"""A body smaller than this is copied behind the head, so that both leave in one packet and one system call."""
+
+
+class Corked:
+    """A transport that holds an answer's head back until it knows what follows."""
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self._head: bytes | None = None
+        self._corked = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def cork(self) -> None:
+        """Hold back what is written next."""
+        self._corked = True
+
+    def flush(self) -> None:
+        """Send what was held back."""
+        head, self._head, self._corked = self._head, None, False
+        if head is not None:
+            self._transport.write(head)
+
+    def write(self, data: bytes) -> None:
+        """Send bytes, behind a head that was held back."""
+        if self._corked:
+            self._head, self._corked = data, False
+            return
+        head, self._head = self._head, None
+        if head is not None and len(data) < JOIN_BELOW:
+            self._transport.write(head + data)
+            return
+        if head is not None:
+            self._transport.write(head)
+        self._transport.write(data)
+
+
 class Cycle(RequestResponseCycle):
     """A request being answered."""
 
@@ -29,6 +68,7 @@ class Cycle(RequestResponseCycle):
 
     def __init__(self, *, file_pool: Executor, **given: Any) -> None:
         super().__init__(**given)
+        self.transport: Any = Corked(self.transport)
         self.file_pool = file_pool
         self.file_bytes = 0
         self.held = 0
@@ -63,11 +103,17 @@ class Cycle(RequestResponseCycle):
             await self._send_descriptor(message)
         elif kind == "http.response.pathsend":
             await self._send_path(message["path"])
+        elif kind == "http.response.start":
+            self.transport.cork()
+            await super().send(message)
         else:
+            if self.scope["method"] == "HEAD" or not message.get("body"):
+                self.transport.flush()
             await super().send(message)
 
     async def _send_path(self, path: str) -> None:
         if self.scope["method"] == "HEAD" or self.disconnected:
+            self.transport.flush()
             await super().send({"type": "http.response.body", "body": b"", "more_body": False})
             return
         loop = asyncio.get_running_loop()
@@ -93,6 +139,7 @@ class Cycle(RequestResponseCycle):
             raise RuntimeError("a file can only be sent between an answer's start and its end")
         if self.chunked_encoding:
             raise RuntimeError("a file can only be sent in an answer with a Content-Length")
+        self.transport.flush()
         if self.scope["method"] != "HEAD" and not self.disconnected:
             if count > self.expected_content_length:
                 raise RuntimeError("Response content longer than Content-Length")

@@ -3,8 +3,8 @@
 What it cannot do of the plan, and what is done instead: its parser allows a head of 400 KiB (a smaller buffer would
 slow uploads), so `HeadLimit` enforces 16 KiB and 100 fields before the application; what is not HTTP gets 400 or 431
 without a body; an idle connection is closed after `header_timeout`, not `keep_alive`; a reader that stalls is cut where
-the application streams (`WriteStall`), but not within `http.response.pathsend`; a certificate is read once, so the
-supervisor replaces the workers when the files change. HTTP/2 is off, as on uvicorn.
+the application streams (`WriteStall`; one below about 25 KiB/s counts as such), but not in `http.response.pathsend`; a
+certificate is read once, so the supervisor replaces the workers when the files change. HTTP/2 is off, as on uvicorn.
 """
 
 import asyncio

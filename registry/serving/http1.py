@@ -5,7 +5,9 @@ stand in for uvicorn's own. Deadlines are judged by the server's sweep once a se
 """
 
 import asyncio
+import contextlib
 import fcntl
+import socket
 import struct
 import termios
 import urllib.parse
@@ -114,6 +116,8 @@ class GuardedHttp1(HttpToolsProtocol):
         self._head_since = None
         self._check_head()
         version = self.parser.get_http_version()
+        if version not in ("1.1", "1.0"):
+            self._stop(ErrorCode.REQUEST_INVALID, f"HTTP/{version} is not spoken here")
         method = self.parser.get_method().decode("ascii")
         url = httptools.parse_url(self.url)
         raw_path = url.path or b"/"  # an absolute-form target may have none (RFC 9112, section 3.2.2)
@@ -190,9 +194,16 @@ class GuardedHttp1(HttpToolsProtocol):
             if now - self._refused_at > _REFUSAL_LINGER:
                 self.transport.abort()
         elif self._stalled(now):
-            self.transport.abort()
+            self._cut()
         elif not self._busy() and not self.transport.is_closing():
             self._sweep_quiet(now)
+
+    def _cut(self) -> None:
+        """End the connection by a reset, so that the kernel drops the megabytes it still holds for a stalled client."""
+        with contextlib.suppress(OSError):
+            no_linger = struct.pack("ii", 1, 0)
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_linger)
+        self.transport.abort()
 
     def _sweep_quiet(self, now: float) -> None:
         """Judge a connection on which no answer is under way."""
@@ -200,7 +211,7 @@ class GuardedHttp1(HttpToolsProtocol):
         if not self._in_head:
             # Answered, but the body still comes: a client may finish it to find the answer, not for ever.
             if now - self._idle_since > plan.linger:
-                self.transport.abort()
+                self._cut()
         elif self._head_since is None:
             if now - self._idle_since > plan.keep_alive:
                 self.transport.close()
