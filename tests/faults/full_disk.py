@@ -130,6 +130,13 @@ class Shop:
             return reply
         return session.put(digest_of(content), content) if way == "put" else session.patch(content)
 
+    def says_read_only(self) -> list[str]:
+        """I9: readiness tells the truth; it may be a second old."""
+        with self.server.wire() as wire:
+            ready = wire.call("GET", "/readyz")
+        good = b"read-only" in ready.body or b"read_only" in ready.body
+        return [] if good else [f"I9: readiness does not say read-only: {told(ready)} {ready.body[:100]!r}"]
+
     def end(self) -> list[str]:
         """Let the oracle check everything at the end."""
         with self.server.wire() as wire:
@@ -182,19 +189,16 @@ def _read_only(options: Options, random: Random, work: Path, log: Path) -> list[
         remount(disk, "abort")
         for _ in range(REFUSALS // 4):
             found += shop.refused(503) + shop.pulls()
-        with shop.server.wire() as wire:
-            ready = wire.call("GET", "/readyz")
-        if b"read-only" not in ready.body and b"read_only" not in ready.body:
-            found.append(f"I9: readiness does not say read-only: {told(ready)} {ready.body[:100]!r}")
+        found += _soon(shop.says_read_only)
         return found + shop.end()
 
 
-def _soon(push: Callable[[], list[str]]) -> list[str]:
-    """Try until it succeeds, for five seconds at most: room is noticed without a restart, but need not be at once."""
+def _soon(attempt: Callable[[], list[str]]) -> list[str]:
+    """Try for five seconds: a change is noticed without a restart, but need not be at once."""
     deadline = time.monotonic() + FAST
-    while (wrong := push()) and time.monotonic() < deadline:
+    while (wrong := attempt()) and time.monotonic() < deadline:
         time.sleep(0.3)
-    return [f"after there was room again: {text}" for text in wrong]
+    return [f"five seconds after the change: {text}" for text in wrong]
 
 
 if __name__ == "__main__":
