@@ -39,6 +39,7 @@ Task = Callable[[], None]
 class Rate:
     """What a load of small requests counted."""
 
+    requests: int
     per_second: float
     p99: float  # seconds
 
@@ -54,7 +55,7 @@ def wrk(url: str, *, seconds: float, connections: int, script: Path) -> Rate:
     counted = json.loads(said.strip().splitlines()[-1])
     if counted["refused"] or counted["broken"] or not counted["requests"]:
         raise WrongAnswer(f"{url}: {counted}")
-    return Rate(counted["requests"] / counted["microseconds"] * 1e6, counted["p99"] / 1e6)
+    return Rate(counted["requests"], counted["requests"] / counted["microseconds"] * 1e6, counted["p99"] / 1e6)
 
 
 def heads(port: int, path: str, *, seconds: float, connections: int) -> float:

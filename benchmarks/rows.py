@@ -49,6 +49,7 @@ class Row:
 
 RATE = Metric("requests/s")
 P99 = Metric("p99 ms", more_is_better=False)
+COST = Metric("CPU µs/request", more_is_better=False)
 SPEED = Metric("GB/s")
 CPU = Metric("CPU s/GB", more_is_better=False)
 PUSHES = Metric("pushes/s")
@@ -78,8 +79,10 @@ def get_million(path: str) -> Callable[[Bench, Peer], Values]:
 
 def _wrk(bench: Bench, running: Running, path: str) -> Values:
     script = bench.scratch / "report.lua"
+    before = running.cpu_seconds()
     rate = wrk(f"{running.url}{path}", seconds=bench.seconds, connections=CONNECTIONS, script=script)
-    return {RATE.name: rate.per_second, P99.name: rate.p99 * 1000}
+    spent = running.cpu_seconds() - before
+    return {RATE.name: rate.per_second, P99.name: rate.p99 * 1000, COST.name: spent / rate.requests * 1e6}
 
 
 def head_blob(bench: Bench, peer: Peer) -> Values:
@@ -187,7 +190,7 @@ def _getter(running: Running, content: Content) -> Task:
     return lambda: Client(running.port).get(f"/v2/{BLOBS}/blobs/{content.digest}", content.size)
 
 
-SMALL_GET = (RATE, P99)
+SMALL_GET = (RATE, P99, COST)
 STREAM = (SPEED, CPU)
 TAGGED = f"/v2/{seed.SMALL}/manifests/{seed.TAG}"
 DIGESTED = f"/v2/{seed.SMALL}/manifests/{seed.IMAGE.digest}"
