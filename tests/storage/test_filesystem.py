@@ -3,6 +3,8 @@
 import fcntl
 import os
 import stat
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,22 +88,14 @@ def test_another_process_is_busy_too(root: Path, store: BlobStore) -> None:
     with store.resume(upload_id, lambda: state) as writer:
         writer.write(b"abc")
         state = writer.suspend()
-    child = os.fork()
-    if child == 0:
-        fd = os.open(root / "uploads" / upload_id, os.O_RDWR)
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        (root / "held").touch()
-        os.read(os.open(root / "fifo", os.O_RDONLY), 1)
-        os._exit(0)
-    os.mkfifo(root / "fifo")
-    try:
-        while not (root / "held").exists():
-            os.sched_yield()
+    script = "import fcntl, sys; file = open(sys.argv[1]); fcntl.flock(file, fcntl.LOCK_EX); print('held'); input()"
+    command = [sys.executable, "-uc", script, str(root / "uploads" / upload_id)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
         with pytest.raises(Busy):
             store.resume(upload_id, lambda: state)
-    finally:
-        os.close(os.open(root / "fifo", os.O_WRONLY))
-        os.waitpid(child, 0)
+        other.communicate("\n")
     store.resume(upload_id, lambda: state).close()
 
 
@@ -236,3 +230,28 @@ def test_key_of_an_earlier_commit_under_another_digest_is_left_to_the_sweep(root
     with pytest.raises(NotFound):
         store.stat(first.key)
     assert b"".join(store.read(second.key)) == b"abc"
+
+
+@pytest.mark.parametrize("call", ["resume", "discard"])
+def test_upload_that_is_removed_while_it_is_opened(
+    root: Path, store: BlobStore, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Another process removes the file between our open and our lock: a file that has no name is not written to."""
+    upload_id = uuid.uuid4().hex
+    with store.begin(upload_id) as writer:
+        writer.write(b"abc")
+        state = writer.suspend()
+    flock = fcntl.flock
+
+    def removed_first(fd: int, operation: int) -> None:
+        (root / "uploads" / upload_id).unlink(missing_ok=True)
+        monkeypatch.undo()
+        flock(fd, operation)
+
+    monkeypatch.setattr(fcntl, "flock", removed_first)
+    if call == "discard":
+        store.discard(upload_id, state)
+    else:
+        with pytest.raises(NotFound):
+            store.resume(upload_id, lambda: state)
+    assert list(store.uploads()) == []
