@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -118,10 +118,8 @@ class RunningServer:
         """SIGKILL the whole group at once, as the kernel does when memory runs out, and reap the parent."""
         if self.process is None:
             return
-        try:
+        with suppress(ProcessLookupError):  # it ended by itself; the number is not reused before its leader is reaped
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass  # it ended by itself; a group is never reused before its leader is reaped
         self.process.wait()
         self.process = None
 

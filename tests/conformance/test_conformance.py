@@ -1,0 +1,48 @@
+"""The official tool finds nothing: no failure, no error, no skip; on both engines, with sparse manifests and without."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.tool import read_report, run_tool
+from tests.parts.server import Engine, start_moorage
+from tests.parts.tools import require
+
+pytestmark = pytest.mark.conformance
+
+SPARSE = "[manifests]\nallow_missing = true\n"
+FEWEST = 980  # the pinned tool runs 986 and with sparse manifests more; fewer means that something was left out
+FEWEST_SPARSE = 1000
+ENGINES: tuple[Engine, ...] = ("uvicorn", "granian")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_test_passes(engine: Engine, tmp_path: Path) -> None:
+    tool = require("conformance")
+    with start_moorage(tmp_path / "data", workers=2, engine=engine) as server:
+        report = run_tool(tool, server.url, tmp_path / "results")
+    assert report.clean, str(report)
+    assert report.tests >= FEWEST
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_test_passes_with_sparse_manifests(engine: Engine, tmp_path: Path) -> None:
+    tool = require("conformance")
+    with start_moorage(tmp_path / "data", workers=2, engine=engine, config=SPARSE) as server:
+        report = run_tool(tool, server.url, tmp_path / "results", sparse=True)
+    assert report.clean, str(report)
+    assert report.tests >= FEWEST_SPARSE
+
+
+def test_a_report_with_troubles_is_not_clean(tmp_path: Path) -> None:
+    junit = tmp_path / "junit.xml"
+    junit.write_text(
+        '<testsuites><testsuite tests="3" failures="1" errors="0" skipped="1">'
+        '<testcase name="ping" status="passed"/><testcase name="tags" status="skipped"/>'
+        '<testcase name="mount" status="failure"><system-out>want 201</system-out></testcase></testsuite></testsuites>'
+    )
+    report = read_report(junit)
+    assert not report.clean
+    assert str(report) == "3 tests, 1 failures, 0 errors, 1 skipped, 0 disabled\ntags: \nmount: want 201"
