@@ -47,8 +47,7 @@ def check(options: Options) -> Report:
                 slowest, starved = max(slowest, took), max(starved, server.starved)
                 report.fault(problems)
                 if number % ERA == 0:
-                    load.era += 1
-                    load.blobs = {}
+                    load.forget()
             load.finish()
     report.extra = {"ready_max_s": round(slowest, 2), "starved_max_s": round(starved, 2), "acknowledged": ledger.acks}
     print(dict(sorted(ledger.counts.items())), file=sys.stderr)
@@ -62,13 +61,17 @@ def recover(server: Server, ledger: Ledger, random: Random, *, whole: bool) -> t
     problems = (
         [] if own <= READY_LIMIT else [f"I9: ready only after {took:.1f} s, {server.starved:.1f} s without a CPU"]
     )
+    return took, problems + judge(server, ledger, random, whole=whole)
+
+
+def judge(server: Server, ledger: Ledger, random: Random, *, whole: bool) -> list[str]:
+    """Ask a quiet server for everything, or for what was touched and a sample, and repeat what nobody answered."""
     unanswered = ledger.unanswered()
     with server.wire() as wire:
-        problems += Oracle(ledger, wire, server.features).check(sample=None if whole else SAMPLE, random=random)
+        problems = Oracle(ledger, wire, server.features).check(sample=None if whole else SAMPLE, random=random)
         client = Client(wire, ledger, TAGS)
         chosen = random.sample(unanswered, min(REPEATED, len(unanswered)))
-        problems += [text for redo in chosen if (text := repeat(client, redo))]
-    return took, problems
+        return problems + [text for redo in chosen if (text := repeat(client, redo))]
 
 
 if __name__ == "__main__":

@@ -60,6 +60,11 @@ class Load:
         for thread in self._threads:
             thread.join(10)
 
+    def forget(self) -> None:
+        """Begin a new era: other repositories, and no blobs known in them."""
+        self.era += 1
+        self.blobs = {}
+
     def _run(self, job: object, number: int) -> None:
         random = Random(f"{self.seed}/{number}")
         client = Client(self.server.wire(), self.ledger, TAGS)

@@ -83,6 +83,30 @@ def acknowledge_early(app: App) -> App:
     return broken
 
 
+def stale_tags(app: App) -> App:
+    """Answer a tag from memory for 0.3 s, in each worker for itself (breaks A1, A1w: I3)."""
+    known: dict[str, tuple[float, list[Message]]] = {}
+
+    async def broken(scope: Message, receive: Receive, send: Send) -> None:
+        is_tag = scope["type"] == "http" and scope["method"] == "GET" and "/manifests/" in scope["path"]
+        if not is_tag or "/manifests/sha256:" in scope["path"]:
+            await app(scope, receive, send)
+            return
+        at, messages = known.get(scope["path"], (0.0, []))
+        if time.monotonic() - at > 0.3:
+            messages = []
+
+            async def note(message: Message) -> None:
+                messages.append(message)
+
+            await app(scope, receive, note)
+            known[scope["path"]] = time.monotonic(), messages
+        for message in messages:
+            await send(message)
+
+    return broken
+
+
 def skip_offset_check(app: App) -> App:
     """Hide Content-Range from the server, which then appends every chunk where it stands (breaks C5)."""
 
@@ -209,6 +233,7 @@ ACTS: dict[str, Callable[[App], App]] = {
     act.__name__.replace("_", "-"): act
     for act in (
         acknowledge_early,
+        stale_tags,
         skip_offset_check,
         lie_about_range,
         trust_what_is_there,

@@ -19,6 +19,7 @@ from tests.faults import (
     power_cuts,
     same_blob,
     slow_clients,
+    worker_kills,
 )
 from tests.faults.report import Options, Report
 from tests.parts.tools import require, require_root
@@ -42,6 +43,7 @@ def _need_for(check: Check) -> None:
 
 GREEN = [
     pytest.param(kills.check, 15, id="A1"),
+    pytest.param(worker_kills.check, 8, id="A1w"),
     pytest.param(power_cuts.check, 6, id="A3"),
     pytest.param(full_disk.check, 1, id="A5"),
     pytest.param(drain.check, 2, id="A8"),
@@ -53,6 +55,7 @@ GREEN = [
 ]
 RED = [
     pytest.param(kills.check, 3, "acknowledge-early", "I3", id="A1"),
+    pytest.param(worker_kills.check, 3, "stale-tags", "I3", id="A1w"),
     pytest.param(power_cuts.check, 3, "eatmydata", "I3", id="A3"),
     pytest.param(full_disk.check, 1, "stay-full", "wanted 507", id="A5"),
     pytest.param(drain.check, 1, "deaf", "SIGTERM", id="A8-deaf"),
