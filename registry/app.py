@@ -115,7 +115,9 @@ def app_factory(settings: Settings) -> Callable[[], ASGIApp]:
 
 def database_for(settings: Settings) -> Database:
     """Give the catalog's database; opens nothing yet."""
-    return connect(settings.database_url, pool_size=settings.limits.database_threads + 4)
+    # One for every thread that may ask, and one for the event loop, which must never wait for a connection.
+    limits = settings.limits
+    return connect(settings.database_url, pool_size=limits.database_threads + 2 * limits.storage_threads + 1)
 
 
 def _driver(settings: Settings) -> FilesystemDriver:

@@ -22,8 +22,8 @@ PRAGMAS = (
     "PRAGMA foreign_keys = ON",
     f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
     "PRAGMA temp_store = MEMORY",
-    "PRAGMA cache_size = -16000",
-    "PRAGMA mmap_size = 268435456",
+    "PRAGMA cache_size = -4000",
+    "PRAGMA mmap_size = 67108864",
     "PRAGMA journal_size_limit = 67108864",
 )
 
@@ -79,6 +79,7 @@ def connect(url: str, *, pool_size: int) -> Database:
         poolclass=QueuePool,
         pool_size=pool_size,
         max_overflow=0,
+        pool_use_lifo=True,
         pool_reset_on_return=None,
         connect_args={"check_same_thread": False, "isolation_level": None, "timeout": BUSY_TIMEOUT_MS / 1000},
     )
