@@ -4,6 +4,7 @@ Values that clients control are escaped, so that nobody can forge a line or send
 request's id is in every line that is written while a request is answered, in threads too.
 """
 
+import json
 import logging
 import os
 import re
@@ -106,7 +107,11 @@ def _add_request_id(logger: Any, name: str, event: structlog.typing.EventDict) -
 
 def _render_json(logger: Any, name: str, event: structlog.typing.EventDict) -> str:
     head = {"time": event.pop("time"), "level": event.pop("level"), "event": event.pop("event")}
-    return orjson.dumps({**head, **event}, default=str, option=orjson.OPT_NON_STR_KEYS).decode("utf-8")
+    line = orjson.dumps({**head, **event}, default=str, option=orjson.OPT_NON_STR_KEYS).decode("utf-8")
+    if line.isprintable():
+        return line
+    # JSON escapes C0 alone; DEL and C1 steer terminals too.
+    return json.dumps(orjson.loads(line)).replace("\x7f", "\\u007f")
 
 
 def _render_text(logger: Any, name: str, event: structlog.typing.EventDict) -> str:

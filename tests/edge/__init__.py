@@ -1,0 +1,1 @@
+"""What every HTTP face shares, driven as plain ASGI without a server."""
