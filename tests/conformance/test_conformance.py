@@ -1,4 +1,4 @@
-"""The official tool finds nothing: no failure, no error, no skip; on both engines, with sparse manifests and without."""
+"""The official tool finds nothing: no failure, error or skip; on both engines, with sparse manifests and without."""
 
 from __future__ import annotations
 
