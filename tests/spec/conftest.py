@@ -1,0 +1,57 @@
+"""Fixtures: a server that many tests share, each with a repository of its own, and servers with settings of their own.
+
+They lie in memory where the machine offers that: these tests are about answers, and durability has its own.
+"""
+
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from storage.driver import Driver
+from storage.memory import MemoryDriver
+from tests.spec.registry import Registry, running
+
+Start = Callable[..., Registry]
+
+
+@pytest.fixture(scope="session")
+def fast_directory() -> Iterator[Path]:
+    """A directory for the whole run, in memory if that can be."""
+    shared = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(prefix="moorage-", dir=shared if shared.is_dir() else None) as directory:
+        yield Path(directory)
+
+
+@pytest.fixture(scope="session", params=["files", "memory"])
+def driver(request: pytest.FixtureRequest) -> Driver | None:
+    """None for files; else a driver that behaves like S3."""
+    return MemoryDriver() if request.param == "memory" else None
+
+
+@pytest.fixture(scope="session")
+def registry(fast_directory: Path, driver: Driver | None) -> Iterator[Registry]:
+    """A server with the default settings."""
+    with running(fast_directory / uuid.uuid4().hex, driver=driver) as registry:
+        yield registry
+
+
+@pytest.fixture
+def name() -> str:
+    """A repository that no other test uses."""
+    return f"team/app-{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def start(fast_directory: Path) -> Iterator[Start]:
+    """Start servers with settings of their own, on files, until the test ends: start(limits={...}, directory=...)."""
+    with ExitStack() as stack:
+
+        def run(directory: Path | None = None, driver: Driver | None = None, **sections: dict[str, object]) -> Registry:
+            place = directory or fast_directory / uuid.uuid4().hex
+            return stack.enter_context(running(place, sections, driver))
+
+        yield run
