@@ -1,0 +1,1 @@
+"""Real clients against a live server. A client that is not installed skips its tests with the line that installs it."""
