@@ -10,6 +10,7 @@ from functools import partial
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from auth.policy import OpenPolicy
+from registry.api.answers import ManifestHeads
 from registry.api.call import Services
 from registry.api.health import PATHS, Health
 from registry.api.router import Router, not_found
@@ -63,6 +64,7 @@ class Server:
         hot = HotReads(catalog, _data_version(database))
         services = Services(
             hot=hot,
+            heads=ManifestHeads(),
             manifests=Manifests(catalog, allow_missing=settings.manifests.allow_missing),
             blobs=Blobs(catalog, stores),
             uploads=uploads,

@@ -3,9 +3,9 @@
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from registry.api.answers import EVERY_ANSWER, SANDBOX, Ready, encoded
 from registry.api.bodies import not_modified
 from registry.api.call import Call
-from registry.api.manifests import SANDBOX
 from registry.api.ranges import Span, parse_ranges
 from registry.api.streams import FileAnswer, PartsAnswer
 from registry.api.uploads import created, start, started
@@ -25,11 +25,11 @@ async def get(call: Call) -> ASGIApp:
         raise blob_unknown(call.name, digest) from None
     text = str(digest)
     headers = {"docker-content-digest": text, "etag": f'"{text}"', "accept-ranges": "bytes"}
-    if not_modified(call.request, text):
+    if not_modified(call.scope, digest):
         return Response(status_code=304, headers=headers)
     headers["content-type"] = "application/octet-stream"
     headers["content-security-policy"] = SANDBOX
-    if call.request.method == "HEAD":
+    if call.scope["method"] == "HEAD":
         return await _head(call, blob, headers)
     spans = parse_ranges(_range(call, text), blob.size)
     return _body(call, blob, headers, spans)
@@ -53,12 +53,12 @@ async def delete(call: Call) -> Response:
     return Response(status_code=202)
 
 
-async def _head(call: Call, blob: Blob, headers: dict[str, str]) -> Response:
+async def _head(call: Call, blob: Blob, headers: dict[str, str]) -> Ready:
     """Tell that a blob is there, and keep it for the pusher who will rely on that."""
     if blob.unreferenced:
         await call.services.bridge.sql.call(call.services.blobs.keep, call.name, blob)
     headers["content-length"] = str(blob.size)
-    return Response(headers=headers)
+    return Ready(encoded(headers, EVERY_ANSWER))
 
 
 def _range(call: Call, digest: str) -> str | None:

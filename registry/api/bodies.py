@@ -3,10 +3,12 @@
 import re
 
 from starlette.requests import Request
+from starlette.types import Scope
 
 from registry.content.reception import ChunkRange
 from registry.edge.bridge import whole_body
 from registry.oci.errors import ErrorCode, RegistryError
+from storage.digest import Digest
 
 NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)
 CONTENT_RANGE = re.compile(r"([0-9]{1,19})-([0-9]{1,19})", re.ASCII)
@@ -59,10 +61,10 @@ async def read_limited(request: Request, limit: int, too_large: ErrorCode) -> by
     return content
 
 
-def not_modified(request: Request, digest: str) -> bool:
+def not_modified(scope: Scope, digest: Digest) -> bool:
     """Tell whether If-None-Match names this content (RFC 9110, section 13.1.2, weak comparison)."""
-    if all(name != b"if-none-match" for name, _ in request.scope["headers"]):
-        return False  # the usual case, without decoding any header
-    text = request.headers["if-none-match"]
-    tags = [part.strip().removeprefix("W/") for part in text.split(",")]
-    return "*" in tags or f'"{digest}"' in tags
+    for name, value in scope["headers"]:
+        if name == b"if-none-match":
+            tags = [part.strip().removeprefix("W/") for part in value.decode("latin-1").split(",")]
+            return "*" in tags or f'"{digest}"' in tags
+    return False

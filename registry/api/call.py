@@ -1,10 +1,13 @@
 """What a handler is given: the request, who sent it, the checked values of its path, and the use cases."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from starlette.requests import Request
+from starlette.types import Receive, Scope
 
 from auth.policy import Subject
+from registry.api.answers import ManifestHeads
 from registry.catalog.hot import HotReads
 from registry.content.blobs import Blobs
 from registry.content.listings import Listings
@@ -22,6 +25,7 @@ class Services:
     """The use cases and what they run on; one of these a process."""
 
     hot: HotReads
+    heads: ManifestHeads
     manifests: Manifests
     blobs: Blobs
     uploads: Uploads
@@ -30,54 +34,81 @@ class Services:
     bridge: Bridge
 
 
+class Target:
+    """What a path says, checked once however often the path is asked for.
+
+    Raises: what the parsers raise, at the first use of a value.
+    """
+
+    def __init__(self, path: dict[str, str]) -> None:
+        self.path = path
+        self.name = RepositoryName.parse(path["name"]) if "name" in path else None
+
+    @cached_property
+    def digest(self) -> Digest:
+        """The path's digest."""
+        return Digest.parse(self.path["digest"])
+
+    @cached_property
+    def reference(self) -> Reference:
+        """The path's tag or digest."""
+        return parse_reference(self.path["reference"])
+
+
 class Call:
     """One request to one endpoint."""
 
-    __slots__ = ("_name", "path", "request", "services", "subject")
+    __slots__ = ("_receive", "_request", "scope", "services", "subject", "target")
 
-    def __init__(
-        self,
-        request: Request,
-        services: Services,
-        subject: Subject,
-        name: RepositoryName | None,
-        path: dict[str, str],
-    ) -> None:
-        self.request = request
+    def __init__(self, scope: Scope, receive: Receive, services: Services, subject: Subject, target: Target) -> None:
+        self.scope = scope
         self.services = services
         self.subject = subject
-        self._name = name
-        self.path = path
+        self.target = target
+        self._receive = receive
+        self._request: Request | None = None
+
+    @property
+    def request(self) -> Request:
+        """Give the request as Starlette reads it; made when somebody asks."""
+        if self._request is None:
+            self._request = Request(self.scope, self._receive)
+        return self._request
 
     @property
     def name(self) -> RepositoryName:
         """Give the repository that the path names."""
-        if self._name is None:
+        if self.target.name is None:
             raise AssertionError("this endpoint's path names no repository")
-        return self._name
+        return self.target.name
 
     @property
     def digest(self) -> Digest:
         """Give the digest that the path names. Raises InvalidDigest."""
-        return Digest.parse(self.path["digest"])
+        return self.target.digest
 
     @property
     def reference(self) -> Reference:
         """Give the tag or digest that the path names. Raises InvalidTag or InvalidDigest."""
-        return parse_reference(self.path["reference"])
+        return self.target.reference
+
+    @property
+    def by_digest(self) -> bool:
+        """Tell whether the path names a manifest by its digest: no tag holds a colon."""
+        return ":" in self.target.path["reference"]
 
     @property
     def known_reference(self) -> Reference:
         """Give the tag or digest to look up; what can be no tag was never pushed. Raises MANIFEST_UNKNOWN."""
         try:
-            return self.reference
+            return self.target.reference
         except InvalidTag as error:
             raise RegistryError(ErrorCode.MANIFEST_UNKNOWN, f"no such tag: {error}") from None
 
     @property
     def session_id(self) -> str:
         """Give the upload session's id as the catalog writes it: the UUID without its dashes."""
-        return self.path["session"].replace("-", "")
+        return self.target.path["session"].replace("-", "")
 
     def query(self, key: str) -> str | None:
         """Give a query parameter. Raises REQUEST_INVALID where it stands there twice."""

@@ -14,7 +14,7 @@ from registry.api.call import Call
 
 SPECIFICATION = "1.1.1+dev (967efdc079b91785ad18c77cc4f8991a47feefbf)"
 
-Handler = Callable[[Call], Awaitable[ASGIApp | None]]
+Handler = Callable[[Call], Awaitable[ASGIApp]]
 
 NAME = r"(?P<name>.+)"
 PING = "/v2/?"

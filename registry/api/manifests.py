@@ -2,6 +2,7 @@
 
 from starlette.responses import Response
 
+from registry.api.answers import Ready
 from registry.api.bodies import announced_length, announced_type, not_modified, read_limited
 from registry.api.call import Call
 from registry.catalog.errors import NotFound
@@ -13,23 +14,18 @@ MANIFEST_LIMIT = 4 * 2**20
 TAGS_LIMIT = 20
 WARNINGS_LIMIT = 4096
 
-SANDBOX = "sandbox; default-src 'none'"
 
-
-async def get(call: Call) -> Response:
+async def get(call: Call) -> Ready:
     """Give a manifest's exact bytes (end-3)."""
     reference = call.known_reference
     try:
         entry, content = call.services.hot.manifest(call.name, reference)
     except NotFound:
         raise manifest_unknown(call.name, reference) from None
-    digest = str(entry.digest)
-    headers = {"docker-content-digest": digest, "etag": f'"{digest}"', "content-security-policy": SANDBOX}
-    if not_modified(call.request, digest):
-        return Response(status_code=304, headers=headers)
-    headers["content-type"] = entry.media_type
-    headers["content-length"] = str(entry.size)
-    return Response(b"" if call.request.method == "HEAD" else content, headers=headers)
+    headers = call.services.heads.of(entry)
+    if not_modified(call.scope, entry.digest):
+        return Ready(headers[:3] + headers[5:], status=304)
+    return Ready(headers, b"" if call.scope["method"] == "HEAD" else content)
 
 
 async def put(call: Call) -> Response:
@@ -63,7 +59,7 @@ async def delete(call: Call) -> Response:
 def _tags(call: Call) -> tuple[Tag, ...]:
     """Read `?tag=`, which counts only beside a digest."""
     texts = call.request.query_params.getlist("tag")
-    if texts and ":" not in call.path["reference"]:
+    if texts and not call.by_digest:
         raise RegistryError(ErrorCode.MANIFEST_INVALID, "?tag= goes with a push by digest, not with one by tag")
     if len(texts) > TAGS_LIMIT:
         raise RegistryError(ErrorCode.URI_TOO_LONG, f"{len(texts)} tags in one request; the limit is {TAGS_LIMIT}")
@@ -77,7 +73,7 @@ def _pushed(call: Call, pushed: PushedManifest) -> Response:
     response.headers["docker-content-digest"] = digest
     if pushed.subject is not None:
         response.headers["oci-subject"] = str(pushed.subject)
-    if ":" in call.path["reference"]:
+    if call.by_digest:
         for tag in pushed.tags:
             response.headers.append("oci-tag", str(tag))
     room = WARNINGS_LIMIT

@@ -6,17 +6,17 @@ Repository names hold slashes, so the last `/blobs/`, `/manifests/`, `/tags/` or
 import re
 from collections import defaultdict
 
-from starlette.requests import Request
+from starlette.datastructures import QueryParams
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from registry.api import endpoints
-from registry.api.call import Call, Services
+from registry.api.answers import EVERY_ANSWER, Ready
+from registry.api.call import Call, Services, Target
 from registry.api.endpoints import ENDPOINTS, Endpoint
 from registry.edge.bridge import ClientGone
 from registry.edge.problems import problem_of, problem_response
 from registry.oci.errors import ErrorCode, RegistryError
-from registry.oci.names import RepositoryName
 
 ORDER = (
     endpoints.PING,
@@ -31,10 +31,8 @@ ORDER = (
 )
 """Which pattern is tried first: `uploads` is no digest."""
 
-EVERY_ANSWER = (
-    (b"docker-distribution-api-version", b"registry/2.0"),
-    (b"x-content-type-options", b"nosniff"),
-)
+PATHS_LIMIT = 10_000
+LONGEST_KNOWN = 512
 
 Routes = dict[str, tuple[Endpoint, ...]]
 
@@ -52,6 +50,7 @@ class Router:
             (re.compile(pattern, re.ASCII | re.DOTALL).fullmatch, {m: tuple(e) for m, e in by_pattern[pattern].items()})
             for pattern in ORDER
         )
+        self._known: dict[str, tuple[Target, Routes]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -65,8 +64,11 @@ class Router:
             await send(message)
 
         try:
-            answer = await self._answer(Request(scope, receive))
-            if answer is not None:
+            answer = await self._answer(scope, receive)
+            if isinstance(answer, Ready):
+                started = True
+                await answer(scope, receive, send)
+            else:
                 await answer(scope, receive, send_marked)
         except ClientGone:
             return
@@ -76,25 +78,35 @@ class Router:
                 raise
             await problem_response(problem)(scope, receive, send_marked)
 
-    async def _answer(self, request: Request) -> ASGIApp | None:
-        path, routes = self._match(request.scope["path"])
-        endpoint = _choose(routes, request)
+    async def _answer(self, scope: Scope, receive: Receive) -> ASGIApp:
+        target, routes = self._match(scope["path"])
+        endpoint = _choose(routes, scope)
         services = self._services
-        subject = services.access.subject(request.scope)
-        name = RepositoryName.parse(path["name"]) if "name" in path else None
-        services.access.require(subject, endpoint.action, name)
-        return await endpoint.handler(Call(request, services, subject, name, path))
+        subject = services.access.subject(scope)
+        services.access.require(subject, endpoint.action, target.name)
+        return await endpoint.handler(Call(scope, receive, services, subject, target))
 
-    def _match(self, path: str) -> tuple[dict[str, str], Routes]:
+    def _match(self, path: str) -> tuple[Target, Routes]:
+        """Find what a path names; remembered, for the same few paths make most of the traffic."""
+        known = self._known.get(path)
+        if known is None:
+            known = self._parse(path)
+            if len(self._known) >= PATHS_LIMIT:
+                self._known.clear()
+            if len(path) <= LONGEST_KNOWN:
+                self._known[path] = known
+        return known
+
+    def _parse(self, path: str) -> tuple[Target, Routes]:
         for fullmatch, routes in self._patterns:
             found = fullmatch(path)
             if found:
-                return found.groupdict(), routes
+                return Target(found.groupdict()), routes
         raise RegistryError(ErrorCode.NOT_FOUND)
 
 
-def _choose(routes: Routes, request: Request) -> Endpoint:
-    method = request.method
+def _choose(routes: Routes, scope: Scope) -> Endpoint:
+    method = scope["method"]
     candidates = routes.get(method)
     if candidates is None:
         allowed = ", ".join(sorted(routes))
@@ -103,7 +115,8 @@ def _choose(routes: Routes, request: Request) -> Endpoint:
         )
     if len(candidates) == 1:
         return candidates[0]
-    return next(row for row in candidates if row.query is None or row.query in request.query_params)
+    query = QueryParams(scope["query_string"])
+    return next(row for row in candidates if row.query is None or row.query in query)
 
 
 def not_found() -> Response:

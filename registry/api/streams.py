@@ -13,6 +13,7 @@ from pathlib import Path
 import aiofiles
 from starlette.types import Receive, Scope, Send
 
+from registry.api.answers import encoded
 from registry.api.ranges import Span
 from registry.catalog.blobs import Blob
 from registry.content.blobs import Blobs
@@ -147,11 +148,6 @@ def check_size(path: Path, size: int) -> None:
         raise NotFound(path.name) from None
     if found != size:
         raise Unavailable(f"{path.name} has {found} bytes, not {size}")
-
-
-def encoded(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
-    """Write headers as ASGI wants them."""
-    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
 
 
 def _part_head(boundary: str, span: Span, size: int) -> bytes:
