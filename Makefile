@@ -38,7 +38,7 @@ check: $(VENV)/.dev ## format, lint, types, import contracts, unit tests with co
 
 unit: $(VENV)/.dev ## the unit tests alone, with coverage
 	rm -f .coverage .coverage.*
-	$(BIN)/python -m pytest -m "$(UNIT)" -n 2 -q --cov --cov-report= $(ARGS)
+	$(BIN)/python -m pytest -m "$(UNIT)" -n 2 -q -r fEs --cov --cov-report=json:.coverage.json $(ARGS)
 	$(BIN)/python -m tests.house.coverage_floors
 
 bench: $(VENV)/.dev ## measure beside other registries, where they are installed; prints a table of ratios
