@@ -102,6 +102,11 @@ def _check_keys(node: dict[str, object]) -> None:
             )
 
 
+def _is_text(text: str) -> bool:
+    """Tell whether a string can be written as UTF-8; JSON's escapes can spell one that cannot."""
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def _shown(text: str) -> str:
     return ascii(text if len(text) <= 64 else text[:61] + "...")
 
@@ -164,5 +169,7 @@ class Reader:
         for name, value in child.fields.items():
             if not isinstance(value, str):
                 raise InvalidDocument(f"{child.place}[{_shown(name)}] is not a string")
+            if not (_is_text(name) and _is_text(value)):
+                raise InvalidDocument(f"{child.place}[{_shown(name)}] holds half of a surrogate pair, which is no text")
             found[name] = value
         return found
