@@ -12,10 +12,13 @@ import json
 import os
 import random
 import signal
+import stat
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from types import FrameType
 from typing import Any
+
+from tests.faults.stepwise import STEPPING, stepping
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -180,6 +183,26 @@ async def _nothing(_: Message, __: Receive, ___: Send) -> None:
     return
 
 
+def skip_directory_sync(app: App) -> App:
+    """Sync files but no directories (breaks A3 where the catalogue has a volume of its own: I2)."""
+    _skip_sync(stat.S_ISDIR)
+    return app
+
+
+def skip_file_sync(app: App) -> App:
+    """Sync directories but no blobs (breaks A3: I2, files that are empty after the cut)."""
+    _skip_sync(stat.S_ISREG)
+    return app
+
+
+def _skip_sync(kind: Callable[[int], bool]) -> None:
+    def broken(sync: Callable[[Any], None]) -> Callable[[Any], None]:
+        return lambda fd: None if kind(os.fstat(fd).st_mode) else sync(fd)
+
+    for name in ("fsync", "fdatasync"):  # SQLite's own syncs are not Python's
+        setattr(os, name, broken(getattr(os, name)))
+
+
 def deaf(app: App) -> App:
     """Ignore SIGTERM (breaks A8: never exits)."""
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -238,6 +261,8 @@ ACTS: dict[str, Callable[[App], App]] = {
         lie_about_range,
         trust_what_is_there,
         lose_referrers,
+        skip_directory_sync,
+        skip_file_sync,
         deaf,
         die_at_once,
         block_the_loop,
@@ -254,6 +279,6 @@ def install(name: str) -> None:
 
     def broken_load(self: Config) -> None:
         load(self)
-        self.loaded_app = ACTS[name](self.loaded_app)
+        self.loaded_app = stepping(name)(self.loaded_app) if name.startswith(STEPPING) else ACTS[name](self.loaded_app)
 
     Config.load = broken_load  # type: ignore[method-assign]  # that is what a sabotage is

@@ -24,6 +24,7 @@ from tests.faults.wire import Lost
 CLIENTS = 32
 SIZE = 8 << 20
 CORRUPT_EVERY = 10
+READS = 6
 LEFT_OVER = 15.0  # seconds after which only one file may be left
 
 
@@ -33,9 +34,12 @@ def check(options: Options) -> Report:
     random = options.random()
     with tempfile.TemporaryDirectory(prefix="moorage-same-") as work, Server(Path(work) / "data", options) as server:
         server.start()
+        contents: dict[str, bytes] = {}
         for number in range(options.count):
             content = random.randbytes(SIZE)
-            report.fault(round_of(server, content, corrupt=number % CORRUPT_EVERY == 0))
+            found = round_of(server, content, corrupt=number % CORRUPT_EVERY == 0)
+            contents[digest_of(content)] = content if number % CORRUPT_EVERY == 0 else b""
+            report.fault(found if number + 1 < options.count else found + at_the_end(server, contents))
     report.extra = {"pushes": options.count * CLIENTS}
     return report
 
@@ -45,6 +49,7 @@ def round_of(server: Server, content: bytes, *, corrupt: bool) -> list[str]:
     digest = digest_of(content)
     if corrupt:
         _push(server, content, 1)
+        _read_back(server, content, digest)  # whatever a worker remembers of the blob, it remembers now
         for path in stored(server, digest):
             with path.open("r+b") as file:
                 file.seek(SIZE // 2)
@@ -52,10 +57,26 @@ def round_of(server: Server, content: bytes, *, corrupt: bool) -> list[str]:
     with ThreadPoolExecutor(CLIENTS) as pool:
         answers = list(pool.map(lambda number: _push(server, content, number), range(CLIENTS)))
     found = [f"push {number}: {answer}" for number, answer in enumerate(answers) if answer]
-    reply = Session(server, "faults/same").blob(digest)
-    if reply.status != 200 or reply.body != content:
-        found.append(f"I4: {'corrupted before, ' if corrupt else ''}read back: {told(reply)}, {digest_of(reply.body)}")
-    return found + _one_file(server, digest)
+    when = "corrupted before, " if corrupt else ""
+    return found + [f"I4: {when}{text}" for text in _read_back(server, content, digest)]
+
+
+def at_the_end(server: Server, contents: dict[str, bytes]) -> list[str]:
+    """One file is left of each blob, no upload is, and what had been corrupt reads right without its old files too."""
+    found = [text for digest in contents for text in _one_file(server, digest)]
+    for digest, content in contents.items():
+        if content:
+            found += [f"I4: at the end, {text}" for text in _read_back(server, content, digest)]
+    return found
+
+
+def _read_back(server: Server, content: bytes, digest: str) -> list[str]:
+    """Read the blob on fresh connections, so that every worker is asked."""
+    for _ in range(READS):
+        reply = Session(server, "faults/same").blob(digest)
+        if reply.status != 200 or reply.body != content:
+            return [f"read back: {told(reply)}, {digest_of(reply.body)}"]
+    return []
 
 
 def _push(server: Server, content: bytes, number: int) -> str:
