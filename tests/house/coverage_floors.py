@@ -1,4 +1,4 @@
-"""How much of each room the unit tests have to run: `python -m tests.house.coverage_floors`, after `make unit`'s pytest.
+"""How much of each room the unit tests have to run: `python -m tests.house.coverage_floors`, after `make unit`.
 
 The floors are in pyproject.toml, [tool.moorage.coverage]: a path, and the least percentage of its lines and branches.
 A file counts for the longest path that holds it; one that no path holds is a mistake. Where a room is below its floor

@@ -142,11 +142,11 @@ def module_state(source: Source) -> Iterator[str]:
             for name in sorted(names):
                 if name != "__all__" and not name.isupper():
                     yield source.problem(node, f"{name} is mutable and not named as a constant")
-    for node in ast.walk(source.tree):
-        if isinstance(node, ast.Global):
-            yield source.problem(node, f"global {', '.join(node.names)}")
-        elif (name := _mutated(node)) in mutable:
-            yield source.problem(node, f"changes the constant {name}")
+    for inner in ast.walk(source.tree):
+        if isinstance(inner, ast.Global):
+            yield source.problem(inner, f"global {', '.join(inner.names)}")
+        elif (name := _mutated(inner)) in mutable:
+            yield source.problem(inner, f"changes the constant {name}")
 
 
 def _is_broad(kind: ast.expr | None) -> bool:

@@ -41,5 +41,5 @@ def test_branches_count() -> None:
 
 
 def test_a_file_without_a_floor_is_refused() -> None:
-    with pytest.raises(KeyError, match="runtime/run.py"):
+    with pytest.raises(KeyError, match=r"runtime/run\.py"):
         rooms({"runtime/run.py": report(1, 1)}, {"registry": 90})
