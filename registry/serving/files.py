@@ -40,10 +40,7 @@ async def send_file(
     Raises: ConnectionGone, ShortFile.
     """
     loop = asyncio.get_running_loop()
-    while transport.get_write_buffer_size():
-        if gone():
-            raise ConnectionGone
-        await asyncio.sleep(0)
+    await _emptied(transport, gone)
     # A descriptor of our own: the loop keeps one watcher a descriptor and the transport owns the first, and the number
     # cannot be given to another connection while a thread still writes to it.
     out = os.dup(transport.get_extra_info("socket").fileno())
@@ -63,6 +60,16 @@ async def send_file(
         raise ConnectionGone from error
     finally:
         os.close(out)
+
+
+async def _emptied(transport: asyncio.Transport, gone: Callable[[], bool]) -> None:
+    """Wait until the kernel has everything: mostly one turn of the loop, longer if the client reads slowly."""
+    pause = 0.0
+    while transport.get_write_buffer_size():
+        if gone():
+            raise ConnectionGone
+        await asyncio.sleep(pause)
+        pause = min(0.05, pause * 2 or 0.0005)
 
 
 async def _finished(step: "asyncio.Future[tuple[int, bool]]") -> tuple[int, bool]:

@@ -30,6 +30,8 @@ from registry.serving.supervisor import STARTUP_FAILURE
 
 logger = logging.getLogger(__name__)
 
+PINNED = "2.8"
+"""The minor version whose embedded server is extended here."""
 CONNECTIONS = 8192
 """Connections a worker keeps open at once; beyond them, new ones wait in the listening socket's queue."""
 FILE_THREADS = 32

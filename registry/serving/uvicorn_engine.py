@@ -75,6 +75,7 @@ class GuardedServer(uvicorn.Server):
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         """Look at every connection's deadlines, and at the certificate files, again and again."""
+        loop.call_later(self._plan.sweep_interval, self._sweep, loop)  # first, so that no failure below ends the sweeps
         now = loop.time()
         for connection in tuple(self.server_state.connections):
             if isinstance(connection, GuardedHttp1):
@@ -82,7 +83,6 @@ class GuardedServer(uvicorn.Server):
         if self._certificate is not None and now - self._certificate_at >= self._plan.tls_check_interval:
             self._certificate_at = now
             self._renew_certificate()
-        loop.call_later(self._plan.sweep_interval, self._sweep, loop)
 
     def _renew_certificate(self) -> None:
         files, context = self._certificate, self._context

@@ -1,12 +1,15 @@
 """Files by sendfile(2): whole (`http.response.pathsend`) and in parts (`http.response.zerocopysend`, uvicorn only)."""
 
+import asyncio
 import os
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from registry.serving.files import ConnectionGone, send_file
 from tests.serving.conftest import Serve
 from tests.serving.running import wait_for
 
@@ -144,3 +147,30 @@ def test_slow_readers_hold_no_thread(uvicorn: Serve, file: Path) -> None:
     assert server.ask(f"/file?{file}").body == file.read_bytes()
     for context in stalled:
         context.__exit__(None, None, None)
+
+
+class FullTransport(asyncio.Transport):
+    """A transport whose client does not read what was sent before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+
+    def get_write_buffer_size(self) -> int:
+        self.asked += 1
+        return 1
+
+
+def test_waiting_for_a_slow_reader_does_not_spin() -> None:
+    transport = FullTransport()
+
+    async def scenario() -> None:
+        end = asyncio.get_running_loop().time() + 0.5
+        with ThreadPoolExecutor(1) as pool, pytest.raises(ConnectionGone):
+            await send_file(
+                -1, 0, 1, transport=transport, pool=pool, sent=print,
+                gone=lambda: asyncio.get_running_loop().time() > end,
+            )  # fmt: skip
+
+    asyncio.run(scenario())
+    assert transport.asked < 50
