@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -82,6 +83,7 @@ def main(check: Callable[[Options], Report], *, count: int, about: str | None, w
     parser.add_argument("--sabotage", default="", help="break the server on purpose: the check must then fail")
     parser.add_argument("--target", default="moorage", choices=("moorage", "docker-registry"))
     found = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and mounts are cleared away
     report = check(Options(**vars(found)))
     print(report.line(), flush=True)
     return 0 if report.passed else 1
