@@ -166,7 +166,7 @@ class FileWriter:
     def close(self) -> None:
         """Release the upload as it was when last durable; bytes that may be published are left alone."""
         if self._fd is not None:
-            if not self._clean and not self._shared:
+            if not self._clean:  # what a key has is always clean
                 self._attempt(partial(self._undo, self._fd))
             self._release(self._fd)
 

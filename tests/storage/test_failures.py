@@ -194,6 +194,39 @@ def test_failed_fsync_is_final(root: Path, machine: Machine, where: str) -> None
 
 
 @needs_proc
+def test_failed_fsync_takes_earlier_checkpoints_with_it(root: Path, machine: Machine) -> None:
+    """After a failed fsync the kernel may have dropped any page of the file, so none of it is trusted again."""
+    upload_id = uuid.uuid4().hex
+    store = BlobStore(FilesystemDriver(root))
+    state = store.begin(upload_id).suspend()
+    with store.resume(upload_id, lambda: state) as writer:
+        writer.write(FIRST)
+        state = writer.checkpoint()
+        writer.write(SECOND)
+        machine.fails = lambda _number, name, _path: errno.EIO if name == "fsync" else 0
+        with machine.watching(), pytest.raises(Unavailable):
+            writer.checkpoint()
+    with pytest.raises(NotFound):
+        store.resume(upload_id, lambda: state)
+
+
+@needs_proc
+def test_file_that_was_cut_back_is_synced_before_it_is_published(root: Path, machine: Machine) -> None:
+    upload_id = uuid.uuid4().hex
+    store = BlobStore(FilesystemDriver(root))
+    with store.begin(upload_id) as writer:
+        writer.write(FIRST)
+        state = writer.checkpoint()
+        writer.write(SECOND)
+        writer.checkpoint()
+    with store.resume(upload_id, lambda: state) as writer:
+        with machine.watching():
+            writer.commit(Digest.of(FIRST))
+        writer.abort()
+    assert machine.calls[0] == ("fsync", str(root / "uploads" / upload_id))
+
+
+@needs_proc
 def test_key_that_cannot_be_taken_back_is_settled_later(root: Path, machine: Machine) -> None:
     upload_id = uuid.uuid4().hex
     store = BlobStore(FilesystemDriver(root))

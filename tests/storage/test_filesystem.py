@@ -255,3 +255,30 @@ def test_upload_that_is_removed_while_it_is_opened(
         with pytest.raises(NotFound):
             store.resume(upload_id, lambda: state)
     assert list(store.uploads()) == []
+
+
+def test_begin_of_an_id_that_was_used_spoils_nothing(store: BlobStore) -> None:
+    upload_id = uuid.uuid4().hex
+    with store.begin(upload_id) as writer:
+        writer.write(b"abc")
+        state = writer.suspend()
+    with store.begin(upload_id) as writer, pytest.raises(Busy):
+        writer.write(b"xyz")
+    with store.resume(upload_id, lambda: state) as writer:
+        stored = writer.commit(Digest.of(b"abc"))
+        writer.abort()
+    assert b"".join(store.read(stored.key)) == b"abc"
+
+
+def test_published_empty_blob_is_not_forgotten_by_a_resume_that_fails(store: BlobStore) -> None:
+    """Its upload is as empty as one that was just made, but a key has it, which only this name leads to."""
+    upload_id = uuid.uuid4().hex
+    with store.begin(upload_id) as writer:
+        key = writer.commit(Digest.of(b"")).key
+
+    def unknown() -> bytes:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        store.resume(upload_id, unknown)
+    assert store.published(upload_id, None) == (key,)
