@@ -1,0 +1,1 @@
+"""What the project is handed over as: a wheel, a container image, a systemd unit, and the documents beside them."""
