@@ -11,6 +11,9 @@ from tests.parts.commands import run
 from tests.parts.mounts import unmount_below
 from tests.parts.tools import require, require_root
 
+# podman would raise these, which a root without CAP_SYS_RESOURCE may not; lowering is always allowed.
+LOW_LIMITS = ("--ulimit=nofile=1024:1024", "--ulimit=nproc=4096:4096")
+
 
 @dataclass(frozen=True, slots=True)
 class Store:
@@ -27,6 +30,12 @@ class Store:
         """Run podman."""
         apart = (f"--tmpdir={self.directory}/tmp", "--cgroup-manager=cgroupfs", "--events-backend=file")
         return run(require("podman"), *self.options, *apart, *arguments, environment=self.environment)
+
+    def run_image(self, reference: str) -> str:
+        """Pull the image again and run its command, without a network; returns what it prints."""
+        runtime = f"--runtime={require('runc')}"  # Debian's crun refuses a machine with both versions of cgroups
+        options = ("--rm", "--network=none", "--tls-verify=false", "--pull=always", "--quiet", *LOW_LIMITS)
+        return self.podman(runtime, "run", *options, reference)
 
     def buildah(self, *arguments: str | Path) -> str:
         """Run buildah."""

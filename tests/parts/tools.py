@@ -64,6 +64,7 @@ TABLE = (
     Tool("dockerd", least=(20, 10), apt="docker.io"),
     Tool("containerd", least=(1, 6), apt="containerd"),
     Tool("ctr", least=(1, 6), apt="containerd"),
+    Tool("runc", least=(1,), apt="runc"),
     Tool("podman", least=(4,), apt="podman"),
     Tool("skopeo", least=(1, 9), apt="skopeo"),
     Tool("buildah", least=(1, 28), apt="buildah"),
