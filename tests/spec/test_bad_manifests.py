@@ -10,6 +10,9 @@ import pytest
 from tests.spec.contents import EMPTY, OCI_EMPTY, OCI_INDEX, OCI_MANIFEST, descriptor, image, index, written
 from tests.spec.registry import Registry
 
+# One driver is enough: this is about the catalog and the words alone.
+pytestmark = pytest.mark.parametrize("driver", ["files"], indirect=True, scope="session")
+
 CONFIG = json.dumps(descriptor(EMPTY, OCI_EMPTY))
 HEAD = f'"schemaVersion": 2, "mediaType": "{OCI_MANIFEST}"'
 WHOLE = f'{{{HEAD}, "config": {CONFIG}, "layers": []}}'
