@@ -1,4 +1,5 @@
-"""Sending a blob's bytes: by the server's own sendfile where it offers `http.response.pathsend`, else in 1 MiB blocks.
+"""Sending a blob's bytes: by the server's own sendfile where it offers one (ASGI's `http.response.pathsend` for whole
+blobs, `zerocopysend` for parts), else in 1 MiB blocks.
 
 A reader that goes away is noticed between blocks, for a send to it raises nothing on today's servers. What cannot be
 sent whole ends the connection, so that no client takes a part for the whole.
@@ -6,11 +7,13 @@ sent whole ends the connection, so that no client takes a part for the whole.
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import aiofiles
+from aiofiles.threadpool.binary import AsyncFileIO
 from starlette.types import Receive, Scope, Send
 
 from registry.api.answers import encoded
@@ -21,6 +24,8 @@ from registry.edge.bridge import BLOCK, Lane
 from storage.errors import NotFound, Unavailable
 
 PATHSEND = "http.response.pathsend"
+ZEROCOPY = "http.response.zerocopysend"
+END = {"type": "http.response.body", "body": b"", "more_body": False}
 
 
 class FileAnswer:
@@ -41,15 +46,15 @@ class FileAnswer:
         path = self._blobs.local_path(self._blob)
         whole = self._span == (0, self._blob.size)
         start = {"type": "http.response.start", "status": self._status, "headers": encoded(self._headers)}
-        if path is not None and whole and self._blob.size and PATHSEND in (scope.get("extensions") or {}):
+        if path is not None and whole and self._blob.size and offers(scope, PATHSEND):
             await self._lane.call(check_size, path, self._blob.size)
             await send(start)
             await send({"type": PATHSEND, "path": str(path)})
             return
-        async with until_gone(receive) as gone, opened(self._blobs, self._lane, self._blob, path) as source:
+        async with opened(self._blobs, self._lane, self._blob, scope, receive) as send_span:
             await send(start)
-            await _send_span(source, self._span, gone, send)
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await send_span(self._span, send)
+            await send(END)
 
 
 class PartsAnswer:
@@ -70,49 +75,71 @@ class PartsAnswer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send them."""
-        path = self._blobs.local_path(self._blob)
-        async with until_gone(receive) as gone, opened(self._blobs, self._lane, self._blob, path) as source:
+        async with opened(self._blobs, self._lane, self._blob, scope, receive) as send_span:
             await send({"type": "http.response.start", "status": 206, "headers": encoded(self._headers)})
             for head, span in self._parts:
                 await send({"type": "http.response.body", "body": head, "more_body": True})
-                await _send_span(source, span, gone, send)
-            await send({"type": "http.response.body", "body": self._end, "more_body": False})
+                await send_span(span, send)
+            await send({**END, "body": self._end})
 
 
-Source = Callable[[Span], AsyncIterator[bytes]]
+SendSpan = Callable[[Span, Send], Awaitable[None]]
 
 
 @asynccontextmanager
-async def opened(blobs: Blobs, lane: Lane, blob: Blob, path: Path | None) -> AsyncIterator[Source]:
-    """Open a blob for reading spans of it, before any header is sent. Raises storage.errors.NotFound."""
+async def opened(blobs: Blobs, lane: Lane, blob: Blob, scope: Scope, receive: Receive) -> AsyncIterator[SendSpan]:
+    """Open a blob for sending spans of it, before any header is sent. Raises storage.errors.NotFound."""
+    path = blobs.local_path(blob)
     if path is None:
-
-        async def remote(span: Span) -> AsyncIterator[bytes]:
-            blocks: Iterator[bytes] = blobs.read(blob, *span)
-            while block := await lane.call(next, blocks, b""):
-                yield block
-
-        yield remote
+        async with until_gone(receive) as gone:
+            yield partial(_send_blocks, partial(_remote_blocks, blobs, lane, blob), gone)
         return
     try:
         file = await aiofiles.open(path, "rb", buffering=0, executor=lane.executor)
     except FileNotFoundError:
         raise NotFound(blob.key) from None
     try:
-
-        async def local(span: Span) -> AsyncIterator[bytes]:
-            position, stop = span
-            await file.seek(position)
-            while position < stop:
-                block = await file.read(min(BLOCK, stop - position))
-                if not block:
-                    raise Unavailable(f"{blob.key} ends at byte {position}, before byte {stop}")
-                position += len(block)
-                yield block
-
-        yield local
+        if offers(scope, ZEROCOPY):
+            await lane.call(check_size, path, blob.size)
+            yield partial(_send_descriptor, file.fileno())
+            return
+        async with until_gone(receive) as gone:
+            yield partial(_send_blocks, partial(_local_blocks, file, blob), gone)
     finally:
         await file.close()
+
+
+async def _send_descriptor(descriptor: int, span: Span, send: Send) -> None:
+    """Let the server send a part of an open file by itself."""
+    start, stop = span
+    if stop > start:
+        await send({"type": ZEROCOPY, "file": descriptor, "offset": start, "count": stop - start, "more_body": True})
+
+
+async def _send_blocks(
+    blocks: Callable[[Span], AsyncIterator[bytes]], gone: asyncio.Event, span: Span, send: Send
+) -> None:
+    async for block in blocks(span):
+        if gone.is_set():
+            return
+        await send({"type": "http.response.body", "body": block, "more_body": True})
+
+
+async def _local_blocks(file: AsyncFileIO, blob: Blob, span: Span) -> AsyncIterator[bytes]:
+    position, stop = span
+    await file.seek(position)
+    while position < stop:
+        block = await file.read(min(BLOCK, stop - position))
+        if not block:
+            raise Unavailable(f"{blob.key} ends at byte {position}, before byte {stop}")
+        position += len(block)
+        yield block
+
+
+async def _remote_blocks(blobs: Blobs, lane: Lane, blob: Blob, span: Span) -> AsyncIterator[bytes]:
+    blocks = await lane.call(blobs.read, blob, *span)
+    while block := await lane.call(next, blocks, b""):
+        yield block
 
 
 @asynccontextmanager
@@ -133,11 +160,9 @@ async def until_gone(receive: Receive) -> AsyncIterator[asyncio.Event]:
         await asyncio.wait([watching])
 
 
-async def _send_span(source: Source, span: Span, gone: asyncio.Event, send: Send) -> None:
-    async for block in source(span):
-        if gone.is_set():
-            return
-        await send({"type": "http.response.body", "body": block, "more_body": True})
+def offers(scope: Scope, extension: str) -> bool:
+    """Tell whether the server has an ASGI extension."""
+    return extension in (scope.get("extensions") or {})
 
 
 def check_size(path: Path, size: int) -> None:
