@@ -1,0 +1,1 @@
+"""The HTTP face beneath the specification: parsers against models, streams, probes, composition."""

@@ -1,0 +1,1 @@
+"""The use cases, without HTTP: time is an argument here."""

@@ -1,0 +1,1 @@
+"""The vocabulary: what is written can be read, and nothing else can."""

@@ -1,0 +1,1 @@
+"""The settings, and that their documentation is whole."""
