@@ -3,9 +3,9 @@
     ROOT/uploads/<upload id>                     an upload: one file, mode 0600, held by flock while a writer is open
     ROOT/blobs/<algorithm>/<ab>/<hex>.<id>       a key: the same file, linked there when the upload is committed
 
-Commit order (each step is on the disk before the next): the file's bytes, its name in uploads/, the shard directory
-and its parents, the link, which gives the key. Knows digests as names only; it neither hashes nor compares, except to
-find the key of a commit that was cut short.
+Commit order (each step is on the disk before the next): the file's bytes, the shard directory and its parents, the
+link, which gives the key. Knows digests as names only; it neither hashes nor compares, except to find the key of a
+commit that was cut short.
 """
 
 import errno

@@ -65,6 +65,7 @@ class FileWriter:
         self._offset = 0
         self._durable = 0  # bytes that a power cut leaves
         self._clean = False  # whether the file is as it was when last synced
+        self._named = False  # whether a power cut leaves the name
         self._shared = False  # whether a key has the same file
         self._committed = False  # whether one has it through us
         self._admitted = 0
@@ -106,6 +107,7 @@ class FileWriter:
         os.lseek(fd, offset, os.SEEK_SET)
         self._clean = status.st_size == offset > 0 or self._shared
         self._offset = self._durable = self._sent = offset
+        self._named = offset > 0
 
     def write(self, data: memoryview) -> None:
         """Append bytes."""
@@ -127,6 +129,7 @@ class FileWriter:
         if self._fd is not None:
             with translating(f"upload {self._path.name}"):
                 self._sync(self._fd)
+                self._sync_name()
         return b""
 
     def commit(self, digest: Digest) -> str:
@@ -186,18 +189,25 @@ class FileWriter:
         return self._fd
 
     def _sync(self, fd: int) -> None:
-        """Make bytes and name durable. After a failure nobody knows what is on the disk, so the file goes."""
-        if self._clean:
-            return
+        """Make the bytes durable."""
+        if not self._clean:
+            self._finally(partial(os.fsync, fd))
+            self._durable = self._offset
+            self._clean = True
+
+    def _sync_name(self) -> None:
+        """Make the name durable, by which a later process finds the bytes; a commit has the key for that."""
+        if not self._named:
+            self._finally(partial(durable.sync_directory, self._path.parent))
+            self._named = True
+
+    def _finally(self, step: Callable[[], None]) -> None:
+        """Do what cannot be tried again: after a failure nobody knows what is on the disk, so the file goes."""
         try:
-            os.fsync(fd)
-            if not self._durable:
-                durable.sync_directory(self._path.parent)
+            step()
         except OSError:
             self.abort()
             raise
-        self._durable = self._offset
-        self._clean = True
 
     def _refuse_if_shared(self) -> None:
         if self._shared:

@@ -8,7 +8,8 @@ import pytest
 from storage.digest import Digest
 from storage.driver import Writer
 from storage.memory import MemoryDriver, MemoryWriter
-from tests.storage.driver_contract import DriverContract, new_id
+from tests.storage.driver_contract import DriverContract
+from tests.storage.steps import new_id
 
 
 class _Shorting(MemoryDriver):

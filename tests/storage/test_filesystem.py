@@ -16,15 +16,9 @@ from storage.digest import Digest
 from storage.driver import Driver, LocalPath
 from storage.errors import Busy, NotFound, Unavailable
 from storage.filesystem import FilesystemDriver
-from storage.layout import Layout
-from tests.storage.driver_contract import DriverContract, publish
+from tests.storage.driver_contract import DriverContract
+from tests.storage.steps import publish
 from tests.storage.store_contract import BlobStoreContract
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """Give a fresh data directory."""
-    return Layout.open(tmp_path / "data", create=True).root
 
 
 class TestFilesystemDriver(DriverContract):

@@ -7,7 +7,8 @@ import pytest
 from storage.blobs import BlobStore
 from storage.driver import Driver, LocalPath, ReadBack
 from storage.memory import MemoryDriver
-from tests.storage.driver_contract import DriverContract, new_id
+from tests.storage.driver_contract import DriverContract
+from tests.storage.steps import new_id
 from tests.storage.store_contract import BlobStoreContract
 
 

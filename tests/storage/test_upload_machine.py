@@ -301,5 +301,5 @@ class MemoryMachine(UploadMachine):
 
 TestFilesystemUploads = FilesystemMachine.TestCase
 TestMemoryUploads = MemoryMachine.TestCase
-TestFilesystemUploads.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)
-TestMemoryUploads.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestFilesystemUploads.settings = settings(max_examples=50, stateful_step_count=30)
+TestMemoryUploads.settings = settings(max_examples=100, stateful_step_count=40)
