@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 SHOWN = 6
 WIDTH = 700
+PROGRESS = 25
 
 
 @dataclass(slots=True)
@@ -35,6 +36,8 @@ class Report:
         self.injected += 1
         self.survived += not problems
         self.violations += problems
+        if self.injected % PROGRESS == 0:
+            print(f"{self.id}: {self.survived} of {self.injected} survived", file=sys.stderr)
         for problem in problems[:SHOWN]:
             print(f"{self.id} fault {self.injected}: {problem[:WIDTH]}", file=sys.stderr)
 
