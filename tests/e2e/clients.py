@@ -154,12 +154,10 @@ class OrasClient:
     keeps_bytes = True
 
     def push(self, reference: str) -> None:
-        self.oras(
-            "copy", "--from-oci-layout", "--to-plain-http", f"{self.samples.layout('busybox')}:busybox", reference
-        )
+        self.oras("copy", "--from-oci-layout", f"{self.samples.layout('busybox')}:busybox", reference)
 
     def pull(self, reference: str) -> str:
-        self.oras("copy", "--to-oci-layout", "--from-plain-http", reference, f"{self.scratch}/oras:pulled")
+        self.oras("copy", "--to-oci-layout", reference, f"{self.scratch}/oras:pulled")
         return self.oras("resolve", "--oci-layout", f"{self.scratch}/oras:pulled")
 
 

@@ -99,8 +99,14 @@ def crane(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="session")
 def oras(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """oras, without the user's logins; it speaks plain HTTP to loopback addresses by itself."""
-    return partial(run, require("oras"), environment={"DOCKER_CONFIG": str(tmp_path_factory.mktemp("oras"))})
+    """oras, without the user's logins, and told to speak plain HTTP."""
+    program, environment = require("oras"), {"DOCKER_CONFIG": str(tmp_path_factory.mktemp("oras"))}
+
+    def call(*words: str | Path, cwd: Path | None = None) -> str:
+        plain = ("--from-plain-http", "--to-plain-http") if words[0] == "copy" else ("--plain-http",)
+        return run(program, *words, *plain, environment=environment, cwd=cwd)
+
+    return call
 
 
 @contextmanager
