@@ -79,7 +79,13 @@ def test_the_source_archive_can_be_tested_and_built_again(built: Path) -> None:
     (archive,) = built.glob("*.tar.gz")
     with tarfile.open(archive) as tar:
         names = {name.partition("/")[2] for name in tar.getnames()}
-    assert {"pyproject.toml", "Makefile", "requirements/dev.txt", "requirements/make-venv", "tests/__init__.py"} <= names
+    assert {
+        "pyproject.toml",
+        "Makefile",
+        "requirements/dev.txt",
+        "requirements/make-venv",
+        "tests/__init__.py",
+    } <= names
     assert {"README.md", "CHANGELOG.md", "LICENSE", "Dockerfile"} <= names
 
 
