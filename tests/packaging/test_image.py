@@ -7,7 +7,6 @@ on a loopback port of this machine.
 from __future__ import annotations
 
 import contextlib
-import http.client
 import shutil
 import subprocess
 import tempfile
@@ -19,6 +18,7 @@ import pytest
 
 from tests.house.sources import PRODUCT, ROOT
 from tests.packaging.base_image import base_tar, wheelhouse
+from tests.packaging.blobs import has_blob, push_blob
 from tests.parts.commands import CommandFailed, run
 from tests.parts.containerd import start_containerd
 from tests.parts.dockerd import Docker, start_dockerd
@@ -112,12 +112,11 @@ def test_docker_pushes_to_it_and_pulls_back(docker: Docker, container: Container
 
 def test_a_new_container_finds_the_data_of_the_old(docker: Docker, container: Container) -> None:
     other = Container(docker, "first", "--volume=kept:/var/lib/moorage")
-    session = http_status(other.port, "POST", "/v2/packaging/kept/blobs/uploads/")
-    assert session == 202
+    assert push_blob(other.port, b"kept") == 201
     docker("stop", "--time=30", "first")
     assert docker("inspect", "--format={{.State.ExitCode}}", "first") == "0"
     docker("rm", "first")
-    Container(docker, "second", "--volume=kept:/var/lib/moorage")
+    assert has_blob(Container(docker, "second", "--volume=kept:/var/lib/moorage").port, b"kept")
     docker("rm", "--force", "second")
 
 
@@ -142,13 +141,3 @@ def test_it_holds_what_it_runs_and_nothing_else(docker: Docker, image: str) -> N
     assert docker(*shell, "find / -xdev -name secret -o -xdev -name 'wheelhouse*' -o -xdev -path '/src/*' | head") == ""
     history = docker("history", "--no-trunc", "--format={{.CreatedBy}}", image)
     assert "://" not in history.replace("http://127.0.0.1", "")  # its own health, and no address of a package index
-
-
-def http_status(port: int, method: str, path: str) -> int:
-    """The status of one request without a body."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    try:
-        connection.request(method, path, headers={"Content-Length": "0"})
-        return connection.getresponse().status
-    finally:
-        connection.close()

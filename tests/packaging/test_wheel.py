@@ -3,7 +3,6 @@
 Nothing is fetched: the build runs without isolation, and the new environment borrows this one's dependencies.
 """
 
-import http.client
 import subprocess
 import sys
 import sysconfig
@@ -11,12 +10,12 @@ import tarfile
 import tomllib
 import zipfile
 from email.parser import HeaderParser
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from tests.house.sources import ROOT
+from tests.packaging.blobs import has_blob, push_blob
 from tests.parts.commands import run
 from tests.parts.server import RunningServer, free_port
 
@@ -103,7 +102,7 @@ def test_it_serves_from_another_directory(installed: Path, tmp_path: Path) -> No
     server.start()
     try:
         assert push_blob(port, b"from the wheel") == 201
-        assert (data / "moorage.db").exists()
+        assert has_blob(port, b"from the wheel")
     finally:
         status = server.stop()
     assert status == 0
@@ -114,14 +113,3 @@ def test_a_directory_without_the_sources_is_not_needed(installed: Path, tmp_path
     done = subprocess.run([installed / "python", "-m", "registry", "config", "show"], cwd=tmp_path, capture_output=True)
     assert done.returncode == 0
     assert list(tmp_path.iterdir()) == []  # only `serve` makes anything
-
-
-def push_blob(port: int, content: bytes) -> int:
-    """Push a blob in one request (end-4b); its status."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    try:
-        digest = f"sha256:{sha256(content).hexdigest()}"
-        connection.request("POST", f"/v2/packaging/test/blobs/uploads/?digest={digest}", body=content)
-        return connection.getresponse().status
-    finally:
-        connection.close()
