@@ -94,7 +94,7 @@ def _limit(call: Call, default: int, *, least: int = 0) -> int:
 
 
 def _link(call: Call, query: dict[str, str]) -> dict[str, str]:
-    path = quote(call.request.scope["path"])
+    path = quote(call.request.scope["path"], safe="/:")
     return {"link": f'<{path}?{urlencode(query)}>; rel="next"'}
 
 

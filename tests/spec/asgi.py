@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
@@ -215,6 +216,8 @@ class _Exchange:
             with open(message["path"], "rb") as file:  # noqa: PTH123  # as a server's sendfile does
                 self._body.append(file.read())
             self._over.set()
+        elif message["type"] == "http.response.zerocopysend":
+            self._body.append(os.pread(message["file"], message["count"], message["offset"]))
         else:
             assert message["type"] == "http.response.body", message
             assert self._start is not None, "a body before its head"
