@@ -4,6 +4,7 @@ The caller hands over blocks and ends with exactly one of `pause`, `finish` and 
 first of these calls, so that a small blob costs one visit to a worker thread.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -21,6 +22,10 @@ from storage.errors import NotFound as BytesGone
 FILE_KEY_LIFETIME = timedelta(seconds=10)
 REMOTE_KEY_LIFETIME = timedelta(hours=1)
 """How long the bytes of a replaced key stay: for a read that has just looked it up, or a presigned address."""
+
+
+Pieces = Sequence[bytes]
+"""A block in the pieces in which it came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +51,21 @@ class Reception:
         self._writer: BlobWriter | None = None
         self._received = 0
 
-    def write(self, block: bytes | bytearray) -> None:
-        """Take a block of at most 1 MiB.
+    def write(self, block: Pieces) -> None:
+        """Take a block of about 1 MiB.
 
         Raises: BLOB_UPLOAD_UNKNOWN, UPLOAD_OUT_OF_ORDER, BLOB_TOO_LARGE or SIZE_INVALID; then only `close` is left.
         """
         session, writer = self._opened()
-        self._received += len(block)
+        self._received += sum(map(len, block))
         if session.offset + self._received > self._uploads.limits.blob_bytes:
             raise self._too_large()
         if self._chunk.length is not None and self._received > self._chunk.length:
             raise self._wrong_length()
-        writer.write(block)
+        for piece in block:
+            writer.write(piece)
 
-    def pause(self, last: bytes | bytearray = b"", *, whole: bool = True) -> int:
+    def pause(self, last: Pieces = (), *, whole: bool = True) -> int:
         """Take the last block and make the chunk safe; give the offset that the session has now.
 
         The session is let go only after its row is committed: whoever takes it next finds the row right.
@@ -76,7 +82,7 @@ class Reception:
         writer.close()
         return writer.offset
 
-    def finish(self, last: bytes | bytearray, digest: Digest) -> Blob:
+    def finish(self, last: Pieces, digest: Digest) -> Blob:
         """Take the last block, check the digest, and publish the bytes as a blob of the repository.
 
         Raises: DIGEST_INVALID, after which the session stands where it stood before this request.
@@ -123,7 +129,7 @@ class Reception:
         local = self._uploads.stores[blob.store].local_path(blob.key) is not None
         return FILE_KEY_LIFETIME if local else REMOTE_KEY_LIFETIME
 
-    def _ended(self, last: bytes | bytearray, *, whole: bool) -> tuple[UploadSession, BlobWriter]:
+    def _ended(self, last: Pieces, *, whole: bool) -> tuple[UploadSession, BlobWriter]:
         if last:
             self.write(last)
         session, writer = self._opened()

@@ -5,7 +5,7 @@ holds. Bytes cross in blocks, never chunk by chunk (design: "Colour").
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
@@ -14,14 +14,17 @@ from starlette.types import Receive
 
 BLOCK = 2**20
 
+Block = Sequence[bytes]
+"""Bytes in the pieces in which they came: joining them would copy every byte of every layer once more."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class ClientGone(Exception):
-    """The client went away before its request was whole. `rest` are the bytes that were not handed over yet."""
+    """The client went away before its request was whole. `rest` is what was not handed over yet."""
 
-    def __init__(self, rest: bytes = b"") -> None:
+    def __init__(self, rest: "Block" = ()) -> None:
         super().__init__("the client went away")
         self.rest = rest
 
@@ -57,43 +60,42 @@ class Bridge:
             lane.executor.shutdown()
 
 
-async def blocks(receive: Receive, size: int = BLOCK) -> AsyncIterator[bytes]:
+async def blocks(receive: Receive, size: int = BLOCK) -> AsyncIterator[Block]:
     """Gather a request's body into blocks of at least `size` bytes; only the last may be smaller, and it may be empty.
 
-    Raises: ClientGone with the bytes that were not yielded yet.
+    Raises: ClientGone with what was not yielded yet.
     """
-    parts: list[bytes] = []
+    pieces: list[bytes] = []
     gathered = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ClientGone(b"".join(parts))
+            raise ClientGone(pieces)
         body = message.get("body", b"")
         if body:
-            parts.append(body)
+            pieces.append(body)
             gathered += len(body)
         if not message.get("more_body", False):
-            yield b"".join(parts)
+            yield pieces
             return
         if gathered >= size:
-            yield b"".join(parts)
-            parts.clear()
-            gathered = 0
+            yield pieces
+            pieces, gathered = [], 0
 
 
-async def pour(receive: Receive, lane: Lane, take: Callable[[bytes], None]) -> bytes:
+async def pour(receive: Receive, lane: Lane, take: Callable[[Block], None]) -> Block:
     """Hand a request's body over block by block, gathering the next while a thread works; give back the last block.
 
     Raises: ClientGone with what `take` was not given; whatever `take` raises.
     """
-    waiting: bytes | None = None
+    waiting: Block = ()
     under_way: asyncio.Future[None] | None = None
     try:
         async for block in blocks(receive):
             if under_way is not None:
                 await under_way
                 under_way = None
-            if waiting is not None:
+            if waiting:
                 under_way = asyncio.ensure_future(lane.call(take, waiting))
             waiting = block
         if under_way is not None:
@@ -101,21 +103,21 @@ async def pour(receive: Receive, lane: Lane, take: Callable[[bytes], None]) -> b
     except ClientGone as gone:
         if under_way is not None:
             await under_way
-        raise ClientGone((waiting or b"") + gone.rest) from None
+        raise ClientGone([*waiting, *gone.rest]) from None
     except BaseException:
         if under_way is not None:
             await asyncio.wait([under_way])
         raise
-    return waiting or b""
+    return waiting
 
 
 async def whole_body(receive: Receive, limit: int) -> bytes | None:
     """Read a body of at most `limit` bytes; None where it is larger. Raises ClientGone."""
-    parts: list[bytes] = []
+    pieces: list[bytes] = []
     room = limit
     async for block in blocks(receive, 64 * 1024):
-        room -= len(block)
+        room -= sum(map(len, block))
         if room < 0:
             return None
-        parts.append(block)
-    return b"".join(parts)
+        pieces.extend(block)
+    return b"".join(pieces)

@@ -6,6 +6,7 @@ It hands bodies over without copying them together chunk by chunk, offers `http.
 
 import asyncio
 import os
+from collections import deque
 from concurrent.futures import Executor
 from typing import Any
 
@@ -72,9 +73,9 @@ class Cycle(RequestResponseCycle):
         self.file_pool = file_pool
         self.file_bytes = 0
         self.held = 0
-        self._chunks: list[bytes] = []
+        self._chunks: deque[bytes | memoryview] = deque()
 
-    def add_body(self, chunk: bytes) -> bool:
+    def add_body(self, chunk: bytes | memoryview) -> bool:
         """Take a piece of the body. Returns whether the client should wait."""
         self._chunks.append(chunk)
         self.held += len(chunk)
@@ -86,15 +87,18 @@ class Cycle(RequestResponseCycle):
         if self.waiting_for_100_continue and not self.transport.is_closing():
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.waiting_for_100_continue = False
-        if not self.disconnected and not self.response_complete:
+        if not self._chunks and not self.disconnected and not self.response_complete:
             self.flow.resume_reading()
             await self.message_event.wait()
             self.message_event.clear()
-        if self.disconnected or self.response_complete:
+        if self.response_complete or (self.disconnected and not self._chunks):
             return {"type": "http.disconnect"}
-        chunks, self._chunks, self.held = self._chunks, [], 0
-        body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        return {"type": "http.request", "body": body, "more_body": self.more_body}
+        # Piece by piece: to join them would copy every byte of every upload once more.
+        body = self._chunks.popleft() if self._chunks else b""
+        self.held -= len(body)
+        if self.held <= HIGH_WATER and not self.disconnected:
+            self.flow.resume_reading()
+        return {"type": "http.request", "body": body, "more_body": self.more_body or bool(self._chunks)}
 
     async def send(self, message: Any) -> None:
         """Send a part of the answer."""

@@ -21,6 +21,7 @@ from uvicorn.server import ServerState
 
 from registry.oci.errors import ErrorCode
 from registry.serving.cycle import FILE_EXTENSIONS, Cycle
+from registry.serving.direct import LEAST, BodyReceiver
 from registry.serving.plan import FIELD_REST, LINE_REST, ServingPlan
 from registry.serving.refusals import refusal
 
@@ -44,6 +45,7 @@ class GuardedHttp1(HttpToolsProtocol):
         self._why: tuple[ErrorCode, str | None] | None = None  # why the parser was stopped
         self._refused_at: float | None = None
         self._in_head = True
+        self.body_left = 0  # of the message under way, where its length is known
         self._head_bytes = 0  # of the unfinished head, without what came in the chunk that ended its predecessor
         self._chunk_bytes = 0
         self._head_since: float | None = None
@@ -75,6 +77,8 @@ class GuardedHttp1(HttpToolsProtocol):
             code, message = self._why or (ErrorCode.REQUEST_INVALID, "this is not a valid HTTP/1.1 request")
             self.refuse(code, message)
             return
+        if self.body_left >= LEAST and self.scheme == "http":
+            BodyReceiver(self, self.transport)
         if self._in_head and self._head_bytes > self._plan.max_header_bytes:
             self.refuse(ErrorCode.HEADERS_TOO_LARGE)
 
@@ -104,8 +108,15 @@ class GuardedHttp1(HttpToolsProtocol):
         self._in_head = True
         self._head_bytes = 0
 
-    def on_body(self, body: bytes) -> None:
+    def end_body(self) -> None:
+        """Go on after a body that was received past the parser: that parser is still inside it, so a new one starts."""
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.on_message_complete()
+
+    def on_body(self, body: bytes | memoryview) -> None:
         """Keep a piece of the body for the application, or drop it when the answer is already given."""
+        self.body_left -= len(body)
         cycle: Any = self.cycle
         if not cycle.response_complete and cycle.add_body(body):
             self.flow.pause_reading()
@@ -132,12 +143,18 @@ class GuardedHttp1(HttpToolsProtocol):
         if self.scheme == "http":
             scope["extensions"] = FILE_EXTENSIONS
         busy = self._busy()
+        # A pipelined message stays with the parser: its cycle is not the one that is read for yet.
+        self.body_left = 0 if busy else self._announced_length()
         self.cycle = cycle = self._cycle(keep_alive=version != "1.0" and self.parser.should_keep_alive())
         if busy:
             self.flow.pause_reading()
             self.pipeline.appendleft((cycle, self.app))
         else:
             self._start_asgi_task(cycle, self.app)
+
+    def _announced_length(self) -> int:
+        """Give Content-Length, which the parser has checked; a chunked body has none."""
+        return next((int(value) for name, value in self.headers if name == b"content-length"), 0)
 
     def _cycle(self, *, keep_alive: bool) -> Cycle:
         return Cycle(
