@@ -16,6 +16,7 @@ from tests.parts.server import Engine, RunningServer, start_moorage
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 MANY = 1000
+PATIENCE = 800.0  # for skopeo with 1,000 layers, on a machine that does other things too
 BIG = 2048 * MEBIBYTE
 MOST_MEMORY = 120 * MEBIBYTE  # of one process, whatever passes through it
 MOST_GROWTH = 48 * MEBIBYTE
@@ -49,8 +50,8 @@ def test_1000_layers_by_skopeo(
     crane("push", thousand, pulled)
     plain = ("copy", "--quiet", "--preserve-digests", "--src-tls-verify=false", "--dest-tls-verify=false")
     with ThreadPoolExecutor() as threads:
-        push = threads.submit(skopeo, *plain, f"oci:{thousand}:many", pushed)
-        pull = threads.submit(skopeo, *plain, f"docker://{pulled}", f"oci:{tmp_path}/out:many")
+        push = threads.submit(skopeo, *plain, f"oci:{thousand}:many", pushed, patience=PATIENCE)
+        pull = threads.submit(skopeo, *plain, f"docker://{pulled}", f"oci:{tmp_path}/out:many", patience=PATIENCE)
         push.result()
         pull.result()
     assert blobs(tmp_path / "out") == blobs(thousand)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-PATIENCE = 300.0  # seconds that one command may take
+PATIENCE = 300.0  # seconds that one command may take, unless told otherwise
 
 
 class CommandFailed(AssertionError):
@@ -23,7 +23,12 @@ class CommandFailed(AssertionError):
         self.said = said
 
 
-def run(*command: str | Path, environment: Mapping[str, str] | None = None, cwd: Path | None = None) -> str:
+def run(
+    *command: str | Path,
+    environment: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    patience: float = PATIENCE,
+) -> str:
     """Run to the end and return standard output, without the last newline; raises CommandFailed."""
     words = [str(word) for word in command]
     ended = subprocess.run(
@@ -34,7 +39,7 @@ def run(*command: str | Path, environment: Mapping[str, str] | None = None, cwd:
         errors="replace",
         env={**os.environ, **(environment or {})},
         cwd=cwd,
-        timeout=PATIENCE,
+        timeout=patience,
         check=False,
     )
     if ended.returncode != 0:
