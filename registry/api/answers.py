@@ -8,13 +8,10 @@ from collections.abc import Mapping
 from starlette.types import Receive, Scope, Send
 
 from registry.catalog.manifests import ManifestEntry
+from registry.edge.problems import EVERY_ANSWER
 
 RawHeaders = list[tuple[bytes, bytes]]
 
-EVERY_ANSWER = (
-    (b"docker-distribution-api-version", b"registry/2.0"),
-    (b"x-content-type-options", b"nosniff"),
-)
 SANDBOX = "sandbox; default-src 'none'"
 """Content-Security-Policy of content: what somebody pushed never runs in a browser as ours."""
 
@@ -56,12 +53,16 @@ class ManifestHeads:
                     "content-security-policy": SANDBOX,
                     "content-type": entry.media_type,
                     "content-length": str(entry.size),
-                },
-                EVERY_ANSWER,
+                    **EVERY_ANSWER,
+                }
             )
         return head
 
 
-def encoded(headers: Mapping[str, str], more: tuple[tuple[bytes, bytes], ...] = ()) -> RawHeaders:
+def encoded(headers: Mapping[str, str]) -> RawHeaders:
     """Write headers as ASGI wants them."""
-    return [*((name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()), *more]
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+
+
+MARKS = encoded(EVERY_ANSWER)
+"""The headers of every answer, as ASGI wants them."""

@@ -3,7 +3,7 @@
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from registry.api.answers import EVERY_ANSWER, SANDBOX, Ready, encoded
+from registry.api.answers import MARKS, SANDBOX, Ready, encoded
 from registry.api.bodies import not_modified
 from registry.api.call import Call
 from registry.api.ranges import Span, parse_ranges
@@ -58,7 +58,7 @@ async def _head(call: Call, blob: Blob, headers: dict[str, str]) -> Ready:
     if blob.unreferenced:
         await call.services.bridge.sql.call(call.services.blobs.keep, call.name, blob)
     headers["content-length"] = str(blob.size)
-    return Ready(encoded(headers, EVERY_ANSWER))
+    return Ready(encoded(headers) + MARKS)
 
 
 def _range(call: Call, digest: str) -> str | None:

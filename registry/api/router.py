@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from registry.api import endpoints
-from registry.api.answers import EVERY_ANSWER, Ready
+from registry.api.answers import MARKS, Ready
 from registry.api.call import Call, Services, Target
 from registry.api.endpoints import ENDPOINTS, Endpoint
 from registry.edge.bridge import ClientGone
@@ -60,7 +60,7 @@ class Router:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                message["headers"] = [*message["headers"], *EVERY_ANSWER]
+                message["headers"] = [*message["headers"], *MARKS]
             await send(message)
 
         try:
@@ -76,7 +76,7 @@ class Router:
             problem = problem_of(error, scope.get("state", {}).get("request_id", ""))
             if started:
                 raise
-            await problem_response(problem)(scope, receive, send_marked)
+            await problem_response(problem)(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive) -> ASGIApp:
         target, routes = self._match(scope["path"])

@@ -16,6 +16,9 @@ from storage.errors import Full, NotFound, ReadOnly, StorageError, Unavailable
 
 RETRY_AFTER = "5"
 
+EVERY_ANSWER = {"docker-distribution-api-version": "registry/2.0", "x-content-type-options": "nosniff"}
+"""Headers of every answer below /v2/, and of every refusal anywhere."""
+
 KNOWN: dict[type[Exception], tuple[ErrorCode, str | None]] = {
     InvalidName: (ErrorCode.NAME_INVALID, None),
     InvalidTag: (ErrorCode.MANIFEST_INVALID, None),
@@ -49,7 +52,7 @@ def problem_of(error: Exception, request_id: str = "") -> RegistryError:
 
 def problem_response(error: RegistryError) -> Response:
     """Render what a client is told."""
-    headers = dict(error.headers)
+    headers = {**error.headers, **EVERY_ANSWER}
     if error.code.status in (429, 503):
         headers.setdefault("retry-after", RETRY_AFTER)
     content = orjson.dumps(error.body(), default=str)
