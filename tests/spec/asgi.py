@@ -76,9 +76,9 @@ class Client:
     def __init__(
         self, app: ASGIApp, *, address: str | None = "127.0.0.1", extensions: Mapping[str, Any] | None = None
     ) -> None:
-        self._app = app
+        self.app = app
         self._address = address
-        self._extensions = extensions
+        self.extensions: Mapping[str, Any] = extensions or {}
         self._runner = asyncio.Runner()
         self._to_app: asyncio.Queue[Message] = asyncio.Queue()
         self._from_app: asyncio.Queue[Message] = asyncio.Queue()
@@ -135,7 +135,7 @@ class Client:
         if isinstance(body, bytes) and method in WITH_BODY:
             given = {"content-length": str(len(body)), **given}
         exchange = _Exchange(_pieces(body), vanish=vanish)
-        await self._app(self._scope(method, target, given), exchange.receive, exchange.send)
+        await self.app(self._scope(method, target, given), exchange.receive, exchange.send)
         return exchange.answer(method, target)
 
     def _scope(self, method: str, target: str, headers: Mapping[str, str]) -> Scope:
@@ -154,14 +154,14 @@ class Client:
             + [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()],
             "client": (self._address, 40000) if self._address else None,
             "server": ("127.0.0.1", 5000),
-            "extensions": dict(self._extensions or {}),
+            "extensions": dict(self.extensions),
             "state": {"request_id": "test-1"},
         }
 
     async def _lifespan(self, phase: str) -> None:
         if self._life is None:
             scope: Scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
-            self._life = asyncio.ensure_future(_living(self._app, scope, self._to_app.get, self._from_app.put))
+            self._life = asyncio.ensure_future(_living(self.app, scope, self._to_app.get, self._from_app.put))
         await self._to_app.put({"type": f"lifespan.{phase}"})
         message = await self._from_app.get()
         assert message["type"] == f"lifespan.{phase}.complete", message
@@ -250,9 +250,6 @@ def _check(answer: Answer, method: str, target: str, length: int) -> None:
         assert announced == str(length), f"{length} bytes came, {announced} were announced"
     else:
         assert length == 0
-    if target.startswith("/v2/"):
-        assert answer["docker-distribution-api-version"] == "registry/2.0"
-        assert answer["x-content-type-options"] == "nosniff"
     if answer.status >= 400 and method != "HEAD" and target.startswith("/v2"):
         _check_errors(answer)
 

@@ -24,6 +24,22 @@ from tests.spec.contents import EMPTY, OCI_MANIFEST, digest_of, written
 class Registry(Client):
     """A client that knows the endpoints."""
 
+    async def send(
+        self,
+        method: str,
+        target: str,
+        body: Body = b"",
+        headers: Mapping[str, str] | None = None,
+        *,
+        vanish: bool = False,
+    ) -> Answer:
+        """Send one request, and see that the answer has what every answer of the API has."""
+        answer = await super().send(method, target, body, headers, vanish=vanish)
+        if target.startswith("/v2/") and answer.status:
+            assert answer["docker-distribution-api-version"] == "registry/2.0"
+            assert answer["x-content-type-options"] == "nosniff"
+        return answer
+
     def get(self, target: str, **headers: str) -> Answer:
         """Send GET; an underscore in a header's name stands for a dash."""
         return self.request("GET", target, headers=_named(headers))
