@@ -50,8 +50,7 @@ class Wire:
         connection = self._connection or http.client.HTTPConnection(self.host, self.port, timeout=self.timeout)
         self._connection = connection
         try:
-            connection.request(method, path, body=body or None, headers=dict(headers or {}))
-            response = connection.getresponse()
+            response = _exchange(connection, method, path, body, headers or {})
         except (OSError, http.client.HTTPException) as error:
             self.close()
             raise Lost(f"{method} {path}: {error!r}") from error
@@ -79,3 +78,19 @@ class Wire:
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _exchange(
+    connection: http.client.HTTPConnection, method: str, path: str, body: Body, headers: Mapping[str, str]
+) -> http.client.HTTPResponse:
+    """Send and wait for the answer; a server may answer and close before it has read the whole body."""
+    try:
+        connection.request(method, path, body=body or None, headers=dict(headers))
+    except (BrokenPipeError, ConnectionResetError):
+        if connection.sock is None:
+            raise
+        early = http.client.HTTPResponse(connection.sock, method=method)
+        early.begin()
+        early.will_close = True
+        return early
+    return connection.getresponse()
