@@ -76,8 +76,14 @@ class Container:
         """Return once it is ready; what it says is the message if that takes too long."""
         limit = time.monotonic() + 60
         while not answers(self.port):
-            assert time.monotonic() < limit, self.docker("logs", self.name)
+            assert time.monotonic() < limit, self.said()
             time.sleep(0.1)
+
+    def said(self) -> str:
+        """What the server wrote, which is on its standard error."""
+        command = [self.docker.client, "--host", self.docker.address, "logs", self.name]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        return done.stdout
 
 
 @pytest.fixture(scope="module")
