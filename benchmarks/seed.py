@@ -5,7 +5,6 @@ one place in the benchmark that knows the inside of a peer.
 """
 
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.contents import Body, Content, Small, image
@@ -89,26 +88,29 @@ def seed_repositories(running: Running) -> None:
 
 
 def seed_million(database: Path) -> None:
-    """A million tags and a million repositories, written into the catalog of a Moorage that is down.
+    """A million tags in one repository and a million repositories of one manifest, written into a catalog at rest.
 
-    The repository TAGS has to hold one tagged manifest already.
+    The repository TAGS has to hold one tagged manifest already; all the others are its like.
     """
     connection = sqlite3.connect(database)
     with connection:
-        repository, manifest, at = connection.execute(
-            "SELECT tag.repository_id, tag.manifest_id, tag.updated_at FROM tag"
-            " JOIN repository ON repository.id = tag.repository_id WHERE repository.name = ?",
-            (TAGS,),
-        ).fetchone()
-        connection.executemany(
-            "INSERT OR IGNORE INTO tag (repository_id, name, manifest_id, updated_at) VALUES (?, ?, ?, ?)",
-            ((repository, tag_name(number), manifest, at) for number in range(MILLION)),
-        )
-        connection.executemany("INSERT OR IGNORE INTO repository (name, created_at) VALUES (?, ?)", _repositories(at))
+        repository, manifest, at = connection.execute(_TAGGED, (TAGS,)).fetchone()
+        connection.executemany(_TAG_ROW, ((repository, tag_name(number), manifest, at) for number in range(MILLION)))
+        connection.executemany(_REPOSITORY_ROW, ((repository_name(number), at) for number in range(MILLION)))
+        connection.execute(_MANIFEST_ROWS, (manifest, repository))
     connection.execute("ANALYZE")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
 
 
-def _repositories(at: int) -> Iterator[tuple[str, int]]:
-    return ((repository_name(number), at) for number in range(MILLION))
+_TAGGED = """
+    SELECT tag.repository_id, tag.manifest_id, tag.updated_at
+    FROM tag JOIN repository ON repository.id = tag.repository_id WHERE repository.name = ?
+"""
+_TAG_ROW = "INSERT OR IGNORE INTO tag (repository_id, name, manifest_id, updated_at) VALUES (?, ?, ?, ?)"
+_REPOSITORY_ROW = "INSERT OR IGNORE INTO repository (name, created_at) VALUES (?, ?)"
+_MANIFEST_ROWS = """
+    INSERT INTO manifest (repository_id, digest, media_type, size, pushed_at, content)
+    SELECT repository.id, digest, media_type, size, pushed_at, content
+    FROM repository JOIN manifest ON manifest.id = ? WHERE repository.id <> ?
+"""
