@@ -1,4 +1,7 @@
-"""Every client pulls what every client pushed, and all name the digest that the server names."""
+"""Every client pulls what every client pushed, and all name the digest that the server names.
+
+A pull starts from an empty store, so all bytes cross the wire each time.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""buildah: an image built from nothing, pushed, pulled, copied and deleted."""
+"""buildah: an image built from nothing, pushed, pulled, copied and deleted.
+
+It deletes only its own copies; what is deleted in the registry, it must no longer find.
+"""
 
 from __future__ import annotations
 

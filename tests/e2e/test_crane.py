@@ -1,4 +1,7 @@
-"""crane: push, pull, copy, tag, list, validate, delete, and images it changes by itself."""
+"""crane: push, pull, copy, tag, list, validate, delete, and images it changes by itself.
+
+`crane validate` reads every blob and compares digests, sizes and the diff ids of the config.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""containerd's `ctr`: push, pull, run, copy, list, delete, all platforms of an index, a referrer-less artifact."""
+"""containerd's `ctr`: push, pull, run, copy, list, delete, all platforms of an index.
+
+It sends a blob by one PUT with its length, and skips a manifest PUT when HEAD shows the same digest.
+"""
 
 from __future__ import annotations
 

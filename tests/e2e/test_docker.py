@@ -1,4 +1,7 @@
-"""Docker's daemon and command line: push, pull, run, copy, list, delete, manifest lists, as many layers as it takes."""
+"""Docker's daemon and command line: push, pull, run, copy, list, delete, manifest lists, as many layers as it takes.
+
+It sends a blob by one chunked PATCH and an empty PUT, and mounts what it knows from another repository.
+"""
 
 from __future__ import annotations
 

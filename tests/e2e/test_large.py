@@ -1,4 +1,7 @@
-"""What is large passes through: 1,000 layers, and a layer of 2 GiB without memory growing with it."""
+"""What is large passes through: 1,000 layers, and a layer of 2 GiB without memory growing with it.
+
+Memory is the most that one process of the server ever held (VmHWM).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""oras: artifacts with and without a subject, referrers, blobs, copies, lists and deletes."""
+"""oras: artifacts with and without a subject, referrers, blobs, copies, lists and deletes.
+
+It falls back to tags for referrers where a registry has none, which must not happen here.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""podman: push, pull, run, copy, list, delete, manifest lists, zstd layers."""
+"""podman: push, pull, run, copy, list, delete, manifest lists, zstd layers.
+
+It deletes only its own copies; what is deleted in the registry, it must no longer find.
+"""
 
 from __future__ import annotations
 

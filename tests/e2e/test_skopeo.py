@@ -1,4 +1,7 @@
-"""skopeo: copy in, out and across, inspect, list, delete, indexes and zstd layers."""
+"""skopeo: copy in, out and across, inspect, list, delete, indexes and zstd layers.
+
+--preserve-digests everywhere: otherwise its cache of the machine may put another packing of a layer in place.
+"""
 
 from __future__ import annotations
 

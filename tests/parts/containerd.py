@@ -1,4 +1,7 @@
-"""A containerd of the test's own, with its state, socket and snapshots in one directory, and `ctr` to drive it."""
+"""A containerd of the test's own, with its state, socket and snapshots in one directory, and `ctr` to drive it.
+
+It knows nothing of the registry that images come from.
+"""
 
 from __future__ import annotations
 

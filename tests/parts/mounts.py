@@ -1,4 +1,7 @@
-"""Undoes what container programs leave mounted below a test's directory."""
+"""Undoes what container programs leave mounted below a test's directory.
+
+A daemon that ended well has unmounted everything; one that was killed has not, and its directory cannot be removed.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""podman and buildah on one image store of the test's own, so that neither sees the machine's images."""
+"""podman and buildah on one image store of the test's own, so that neither sees the machine's images.
+
+Their cache of what blobs exist where stays the machine's: neither lets it be moved.
+"""
 
 from __future__ import annotations
 

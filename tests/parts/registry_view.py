@@ -1,4 +1,7 @@
-"""Looks at a registry over plain HTTP, as the judge of what the real clients say they did."""
+"""Looks at a registry over plain HTTP, as the judge of what the real clients say they did.
+
+It knows the distribution-spec's paths and no client.
+"""
 
 from __future__ import annotations
 

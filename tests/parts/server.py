@@ -80,7 +80,7 @@ class RunningServer:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **self.environment},
+                env={**clean_environment(), **self.environment},
                 start_new_session=True,
             )
         try:
@@ -172,6 +172,11 @@ def start_moorage(
         if server.process is not None and server.process.poll() is None:
             server.stop()
         server.kill()
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment without settings of Moorage: a test's server has only what the test gives it."""
+    return {name: value for name, value in os.environ.items() if not (name.startswith("MOORAGE_") and "__" in name)}
 
 
 def answers(port: int) -> bool:

@@ -68,6 +68,7 @@ TABLE = (
     Tool("podman", least=(4,), apt="podman"),
     Tool("skopeo", least=(1, 9), apt="skopeo"),
     Tool("buildah", least=(1, 28), apt="buildah"),
+    Tool("zstd", least=(1, 4), apt="zstd"),
     Tool("busybox", version="", apt="busybox-static"),
     Tool("debootstrap", least=(1,), apt="debootstrap"),
     Tool("strace", least=(6,), apt="strace"),
