@@ -38,8 +38,8 @@ def upgrade() -> None:
         sa.Column(
             "unreferenced_at", sa.BigInteger(), nullable=True, comment="when the last reference went; none: referenced"
         ),
-        sa.CheckConstraint("state IN ('live', 'deleting')", name="ck_blob_state"),
-        sa.CheckConstraint("size >= 0", name="ck_blob_size"),
+        sa.CheckConstraint("state IN ('live', 'deleting')", name=op.f("ck_blob_state")),
+        sa.CheckConstraint("size >= 0", name=op.f("ck_blob_size")),
         sa.PrimaryKeyConstraint("id", name="pk_blob"),
         sa.UniqueConstraint("digest", name="uq_blob_digest"),
         sa.UniqueConstraint("store", "key", name="uq_blob_store_key"),
@@ -169,7 +169,7 @@ def upgrade() -> None:
         sa.Column("digest", Bytewise, nullable=False),
         sa.Column("media_type", sa.Text(), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint("role IN ('config', 'layer', 'child', 'subject')", name="ck_manifest_reference_role"),
+        sa.CheckConstraint("role IN ('config', 'layer', 'child', 'subject')", name=op.f("ck_manifest_reference_role")),
         sa.ForeignKeyConstraint(["manifest_id"], ["manifest.id"], name="fk_manifest_reference_manifest_id"),
         sa.ForeignKeyConstraint(["repository_id"], ["repository.id"], name="fk_manifest_reference_repository_id"),
         sa.PrimaryKeyConstraint("manifest_id", "position", name="pk_manifest_reference"),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, TimeoutError
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError, TimeoutError
 
 from registry.catalog.blobs import Blobs
 from registry.catalog.engine import Clock, Database
@@ -54,13 +54,13 @@ class Catalog:
 
         Args: durable: False only for what a client can lose at a power cut without noticing, such as a new session.
         """
-        with _translated(), self.database.writing(durable=durable) as connection:
+        with translated(), self.database.writing(durable=durable) as connection:
             yield Transaction(connection, self.clock())
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """Open a transaction that only reads. Raises CatalogUnavailable."""
-        with _translated(), self.database.reading() as connection:
+        with translated(), self.database.reading() as connection:
             yield Transaction(connection, self.clock())
 
     def close(self) -> None:
@@ -69,10 +69,14 @@ class Catalog:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Turn trouble with the database itself into our own exceptions; a mistake in a statement stays what it is."""
     try:
         yield
-    except (OperationalError, InterfaceError, TimeoutError) as error:
+    except (DatabaseError, InterfaceError, TimeoutError) as error:
+        # SQLite calls a damaged file a DatabaseError, and nothing more precise.
+        if isinstance(error, DatabaseError) and type(error) not in (DatabaseError, OperationalError):
+            raise
         text = str(error.orig if isinstance(error, DBAPIError) else error)
         if "disk is full" in text:
             raise CatalogFull(text) from error

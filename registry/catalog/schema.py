@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import inspect, text
 
+from registry.catalog.catalog import translated
 from registry.catalog.engine import Database
 
 HEAD = "0001"
@@ -24,8 +25,8 @@ class SchemaError(Exception):
 
 
 def current(database: Database) -> str | None:
-    """Tell which step the database is at; None: it is empty."""
-    with database.reading() as connection:
+    """Tell which step the database is at; None: it is empty. Raises CatalogUnavailable."""
+    with translated(), database.reading() as connection:
         if not inspect(connection).has_table("alembic_version"):
             return None
         return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
@@ -34,7 +35,8 @@ def current(database: Database) -> str | None:
 def upgrade(database: Database, lock_file: Path) -> bool:
     """Apply the missing steps, if any; tells whether there were some.
 
-    Raises: SchemaError if the database is newer than the code, or another process holds the lock for too long.
+    Raises: SchemaError if the database is newer than the code, or another process holds the lock for too long;
+            CatalogUnavailable.
     """
     if _at_head(database):
         return False
@@ -66,7 +68,7 @@ def _run(database: Database) -> None:
 
     config = Config()
     config.set_main_option("script_location", "migrations:")
-    with database.writing() as connection:
+    with translated(), database.writing() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

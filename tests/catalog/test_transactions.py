@@ -1,0 +1,151 @@
+"""Transactions: all or nothing, one picture, and writers that queue instead of failing."""
+
+import multiprocessing
+import threading
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from registry.catalog import schema
+from registry.catalog.catalog import Catalog, system_clock
+from registry.catalog.engine import Database, connect
+from registry.catalog.errors import CatalogFull, CatalogUnavailable, NotFound
+from registry.oci.names import RepositoryName
+
+NAME = RepositoryName.parse("team/app")
+
+
+def test_what_ends_well_is_committed_and_what_fails_is_not(catalog: Catalog) -> None:
+    with catalog.begin() as tx:
+        tx.repositories.ensure(NAME)
+    with pytest.raises(ZeroDivisionError), catalog.begin() as tx:
+        tx.repositories.ensure(RepositoryName.parse("lost"))
+        raise ZeroDivisionError
+    with catalog.read() as tx:
+        assert tx.repositories.get(NAME).name == NAME
+        with pytest.raises(NotFound):
+            tx.repositories.get(RepositoryName.parse("lost"))
+
+
+def test_a_reader_sees_one_picture(catalog: Catalog) -> None:
+    with catalog.read() as reader:
+        assert reader.repositories.page("", 10) == []
+        with catalog.begin() as tx:
+            tx.repositories.ensure(NAME)
+        with pytest.raises(NotFound):
+            reader.repositories.get(NAME)
+    with catalog.read() as reader:
+        reader.repositories.get(NAME)
+
+
+def test_a_repository_is_made_once(catalog: Catalog) -> None:
+    with catalog.begin() as tx:
+        one, two = tx.repositories.ensure(NAME), tx.repositories.ensure(NAME)
+    assert one == two
+
+
+@pytest.mark.parametrize(("durable", "level"), [(True, 2), (False, 1)])
+def test_only_what_may_be_lost_waits_for_no_disk(database: Database, durable: bool, level: int) -> None:
+    with database.writing(durable=durable) as connection:
+        assert connection.execute(text("PRAGMA synchronous")).scalar_one() == level
+    with database.reading() as connection:
+        assert connection.execute(text("PRAGMA foreign_keys")).scalar_one() == 1
+        assert connection.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
+
+
+def test_foreign_keys_hold(catalog: Catalog) -> None:
+    with pytest.raises(IntegrityError), catalog.begin() as tx:
+        tx.uploads.open("0" * 32, 12345, subject="x", store="default", state=b"")
+
+
+def test_trouble_with_the_database_has_our_name(catalog: Catalog) -> None:
+    with pytest.raises(CatalogUnavailable, match="no such table"), catalog.read() as tx:
+        tx.journal._connection.execute(text("SELECT * FROM nowhere"))
+
+
+def test_a_damaged_database_has_our_name(catalog: Catalog, place: Path) -> None:
+    catalog.close()
+    (place / "moorage.db").write_bytes(b"not a database" * 100)
+    with pytest.raises(CatalogUnavailable, match="not a database"), catalog.read() as tx:
+        tx.repositories.page("", 1)
+    with pytest.raises(CatalogUnavailable, match="not a database"):
+        schema.check(catalog.database)
+
+
+def test_a_full_disk_has_a_name_of_its_own(catalog: Catalog) -> None:
+    with catalog.database.reading() as connection:
+        pages = connection.execute(text("PRAGMA page_count")).scalar_one()
+    with pytest.raises(CatalogFull, match="full"), catalog.begin() as tx:
+        tx.journal._connection.execute(text(f"PRAGMA max_page_count = {pages}"))
+        for number in range(2000):
+            tx.repositories.ensure(RepositoryName.parse(f"filling/{number}"))
+    with catalog.begin() as tx:
+        tx.journal._connection.execute(text("PRAGMA max_page_count = 1000000"))
+        tx.repositories.ensure(NAME)
+
+
+def test_the_clock_is_read_once_a_transaction(catalog: Catalog) -> None:
+    with catalog.begin() as tx:
+        assert tx.now == catalog.clock()
+    assert abs(system_clock() - 1_700_000_000_000_000) < 20 * 365 * 86_400_000_000
+
+
+def counting(url: str, threads: int, rounds: int) -> list[str]:
+    """Read, then write, in several threads; give what went wrong."""
+    catalog = Catalog(connect(url, pool_size=threads))
+    problems: list[str] = []
+
+    def work(thread: int) -> None:
+        for number in range(rounds):
+            try:
+                with catalog.begin() as tx:
+                    tx.repositories.page("", 5)
+                    tx.repositories.ensure(RepositoryName.parse(f"r{thread}/n{number}"))
+                    tx.repositories.ensure(NAME)
+            except CatalogUnavailable as error:
+                problems.append(str(error))
+
+    workers = [threading.Thread(target=work, args=(thread,)) for thread in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    catalog.close()
+    return problems
+
+
+def counting_there(url: str, answers: "multiprocessing.Queue[list[str]]") -> None:
+    """In another process: the same."""
+    answers.put(counting(url, 3, 30))
+
+
+def test_writers_in_threads_and_processes_never_see_a_locked_database(catalog: Catalog, place: Path) -> None:
+    url = f"sqlite:///{place / 'moorage.db'}"
+    context = multiprocessing.get_context("spawn")
+    answers: multiprocessing.Queue[list[str]] = context.Queue()
+    processes = [context.Process(target=counting_there, args=(url, answers)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    problems = counting(url, 3, 30)
+    for _ in processes:
+        problems += answers.get(timeout=120)
+    for process in processes:
+        process.join(60)
+    assert problems == []
+    with catalog.database.reading() as connection:
+        assert connection.execute(text("SELECT count(*) FROM repository")).scalar_one() == 91
+
+
+def test_a_deferred_writer_would_have_failed(catalog: Catalog) -> None:
+    """The reason for BEGIN IMMEDIATE: a reader that becomes a writer cannot wait, whatever the timeout is."""
+    with catalog.database.reading() as first:
+        first.execute(text("SELECT count(*) FROM repository")).scalar_one()
+        with catalog.begin() as tx:
+            tx.repositories.ensure(NAME)
+        with pytest.raises(CatalogUnavailable, match="locked"), catalog.read() as reader:
+            reader.repositories.page("", 1)
+            with catalog.begin() as tx:
+                tx.repositories.ensure(RepositoryName.parse("other"))
+            reader.repositories.ensure(RepositoryName.parse("too-late"))
