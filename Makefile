@@ -33,7 +33,7 @@ check: $(VENV)/.dev ## format, lint, types, import contracts, unit tests with co
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 	@$(MAKE) --no-print-directory unit
 
 unit: $(VENV)/.dev ## the unit tests alone, with coverage
