@@ -60,10 +60,10 @@ class Bridge:
             lane.executor.shutdown()
 
 
-async def blocks(receive: Receive, size: int = BLOCK) -> AsyncIterator[Block]:
-    """Gather a request's body into blocks of at least `size` bytes; only the last may be smaller, and it may be empty.
+async def blocks(receive: Receive, size: int = BLOCK) -> AsyncIterator[tuple[Block, bool]]:
+    """Gather a request's body into blocks of at least `size` bytes, each with whether it is the last.
 
-    Raises: ClientGone with what was not yielded yet.
+    Only the last may be smaller, and it may be empty. Raises: ClientGone with what was not yielded yet.
     """
     pieces: list[bytes] = []
     gathered = 0
@@ -76,10 +76,10 @@ async def blocks(receive: Receive, size: int = BLOCK) -> AsyncIterator[Block]:
             pieces.append(body)
             gathered += len(body)
         if not message.get("more_body", False):
-            yield pieces
+            yield pieces, True
             return
         if gathered >= size:
-            yield pieces
+            yield pieces, False
             pieces, gathered = [], 0
 
 
@@ -88,34 +88,30 @@ async def pour(receive: Receive, lane: Lane, take: Callable[[Block], None]) -> B
 
     Raises: ClientGone with what `take` was not given; whatever `take` raises.
     """
-    waiting: Block = ()
     under_way: asyncio.Future[None] | None = None
+    rest: Block = ()
     try:
-        async for block in blocks(receive):
+        async for block, last in blocks(receive):
             if under_way is not None:
                 await under_way
                 under_way = None
-            if waiting:
-                under_way = asyncio.ensure_future(lane.call(take, waiting))
-            waiting = block
-        if under_way is not None:
-            await under_way
-    except ClientGone as gone:
-        if under_way is not None:
-            await under_way
-        raise ClientGone([*waiting, *gone.rest]) from None
+            if last:
+                rest = block
+            else:
+                under_way = asyncio.ensure_future(lane.call(take, block))
     except BaseException:
         if under_way is not None:
             await asyncio.wait([under_way])
+            under_way.result()
         raise
-    return waiting
+    return rest
 
 
 async def whole_body(receive: Receive, limit: int) -> bytes | None:
     """Read a body of at most `limit` bytes; None where it is larger. Raises ClientGone."""
     pieces: list[bytes] = []
     room = limit
-    async for block in blocks(receive, 64 * 1024):
+    async for block, _ in blocks(receive, 64 * 1024):
         room -= sum(map(len, block))
         if room < 0:
             return None
