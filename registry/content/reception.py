@@ -62,8 +62,12 @@ class Reception:
             raise self._too_large()
         if self._chunk.length is not None and self._received > self._chunk.length:
             raise self._wrong_length()
-        for piece in block:
-            writer.write(piece)
+        try:
+            for piece in block:
+                writer.write(piece)
+        except Unsettled:
+            writer.close()
+            raise self._settled(session) from None
 
     def pause(self, last: Pieces = (), *, whole: bool = True) -> int:
         """Take the last block and make the chunk safe; give the offset that the session has now.
@@ -160,14 +164,17 @@ class Reception:
         except Busy:
             raise out_of_order(session, "another request is writing to this upload") from None
         except Unsettled:
-            # A commit was cut short after its bytes were published; undo that, and the client's next try goes through.
-            self._uploads.settle(session.store, session.id)
-            raise RegistryError(ErrorCode.UNAVAILABLE, "an earlier attempt was cut short; try again now") from None
+            raise self._settled(session) from None
         except BytesGone:
             raise RegistryError(
                 ErrorCode.BLOB_UPLOAD_UNKNOWN, "this upload's bytes were lost; start a new one"
             ) from None
         return held[0], writer
+
+    def _settled(self, session: UploadSession) -> RegistryError:
+        """Undo a commit that was cut short after its bytes were published; the client's next try goes through."""
+        self._uploads.settle(session.store, session.id)
+        return RegistryError(ErrorCode.UNAVAILABLE, "an earlier attempt was cut short; try again now")
 
     def _look(self) -> UploadSession:
         with self._uploads.catalog.read() as tx:
