@@ -8,12 +8,15 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar, cast
 
 from benchmarks import seed
 from benchmarks.contents import Body
 from benchmarks.peers import Peer
 from benchmarks.running import Running, fresh, start
 from benchmarks.wire import Client
+
+T = TypeVar("T")
 
 
 class Skipped(RuntimeError):
@@ -30,6 +33,8 @@ class Bench:
     quick: bool = False
     _standing: dict[str, Running] = field(default_factory=dict)
     _million: dict[str, Running] = field(default_factory=dict)
+    _shared: dict[str, object] = field(default_factory=dict)
+    _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     _seeded: set[tuple[str, str]] = field(default_factory=set)
 
     @property
@@ -67,6 +72,14 @@ class Bench:
             self._million[peer.name] = start(peer, directory, self.workers)
         return self._million[peer.name]
 
+    def shared(self, name: str, start: Callable[[Path, contextlib.ExitStack], T]) -> T:
+        """Something costly that one row keeps from sample to sample; made on a directory of its own, once."""
+        if name not in self._shared:
+            with contextlib.ExitStack() as stack:
+                self._shared[name] = start(self.scratch / name, stack)
+                self._stack.push(stack.pop_all())
+        return cast(T, self._shared[name])
+
     @contextlib.contextmanager
     def fresh(self, peer: Peer) -> Iterator[Running]:
         """A server on empty data, gone afterwards."""
@@ -77,4 +90,5 @@ class Bench:
         """Stop every server and remove what they kept."""
         for running in (*self._standing.values(), *self._million.values()):
             running.stop()
+        self._stack.close()
         shutil.rmtree(self.scratch, ignore_errors=True)

@@ -133,7 +133,7 @@ def _zot(place: Place) -> list[str]:
     config = {
         "distSpecVersion": "1.1.1",
         "storage": {"rootDirectory": str(place.data), "gc": False},
-        "http": {"address": "127.0.0.1", "port": str(place.port)},
+        "http": {"address": "127.0.0.1", "port": str(place.port), "compat": ["docker2s2"]},  # or no docker push
         "log": {"level": "info"},  # its access log is of this level
     }
     file = place.directory / "config.json"

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from benchmarks import seed
+from benchmarks import docker, seed
 from benchmarks.bench import Bench
 from benchmarks.contents import Content, Small, image
 from benchmarks.loads import Task, heads, in_parallel, shares, wrk
@@ -53,6 +53,8 @@ COST = Metric("CPU µs/request", more_is_better=False)
 SPEED = Metric("GB/s")
 CPU = Metric("CPU s/GB", more_is_better=False)
 PUSHES = Metric("pushes/s")
+PUSH = Metric(docker.PUSH, more_is_better=False)
+PULL = Metric(docker.PULL, more_is_better=False)
 FIRST = Metric("first start s", more_is_better=False)
 AGAIN = Metric("restart s", more_is_better=False)
 LARGEST = Metric("largest process MiB", more_is_better=False)
@@ -214,8 +216,8 @@ def _blob_rows() -> list[Row]:
             get, put = get_blobs(size * MIB, parallel, count), put_blobs(size * MIB, parallel, count)
             rows.append(Row(f"get-{name}", f"blob GET {title}", STREAM, get, yardstick=True, quick=quick))
             rows.append(Row(f"put-{name}", f"blob PUT {title}", STREAM, put, quick=quick))
-    docker = put_blobs(64 * MIB, 8, 16, patch=True)
-    rows.append(Row("patch-64x8", "blob POST, PATCH, PUT of 64 MiB, 8 at a time", STREAM, docker))
+    chunked = put_blobs(64 * MIB, 8, 16, patch=True)
+    rows.append(Row("patch-64x8", "blob POST, PATCH, PUT of 64 MiB, 8 at a time", STREAM, chunked))
     return sorted(rows, key=lambda row: row.name.partition("-")[0])  # stable: the table's order within each kind
 
 
@@ -225,6 +227,7 @@ ROWS = (
     Row("head-blob", "blob HEAD", (RATE,), head_blob),
     *_blob_rows(),
     Row("pushes", "small images pushed, 8 at a time", (PUSHES,), small_pushes),
+    Row("docker", "docker push and pull, 8 layers, 200 MB", (PUSH, PULL), docker.push_and_pull, quick=False),
     Row("tags-1e3", "page of 100 of 10³ tags", SMALL_GET, get_small(_tags(seed.THOUSAND), seed.seed_tags, "tags")),
     Row("tags-1e6", "page of 100 of 10⁶ tags", SMALL_GET, get_million(_tags(seed.MILLION)), quick=False),
     Row(
