@@ -70,8 +70,8 @@ def judge(server: Server, ledger: Ledger, random: Random, *, whole: bool) -> lis
     with server.wire() as wire:
         problems = Oracle(ledger, wire, server.features).check(sample=None if whole else SAMPLE, random=random)
         client = Client(wire, ledger, TAGS)
-        chosen = random.sample(unanswered, min(REPEATED, len(unanswered)))
-        return problems + [text for redo in chosen if (text := repeat(client, redo))]
+        chosen = sorted(random.sample(range(len(unanswered)), min(REPEATED, len(unanswered))))  # blobs before manifests
+        return problems + [text for number in chosen if (text := repeat(client, unanswered[number]))]
 
 
 if __name__ == "__main__":

@@ -105,6 +105,16 @@ class Server:
         except Lost:
             return False
 
+    def alive(self, within: float) -> bool:
+        """Tell whether the started process still lives after that many seconds."""
+        if self.process is None:
+            return False
+        try:
+            self.process.wait(within)
+        except subprocess.TimeoutExpired:
+            return True
+        return False
+
     def wire(self, *, timeout: float = 15.0) -> Wire:
         """Return a new client connection."""
         return Wire(HOST, self.port, timeout=timeout)
