@@ -8,7 +8,7 @@ from registry.api.call import Call
 from registry.catalog.errors import NotFound
 from registry.content.manifests import PushedManifest, manifest_unknown
 from registry.oci.errors import ErrorCode, RegistryError
-from registry.oci.names import Tag
+from registry.oci.names import NAME_LIMIT, Tag
 
 MANIFEST_LIMIT = 4 * 2**20
 TAGS_LIMIT = 20
@@ -77,9 +77,17 @@ def _pushed(call: Call, pushed: PushedManifest) -> Response:
         for tag in pushed.tags:
             response.headers.append("oci-tag", str(tag))
     room = WARNINGS_LIMIT
-    for warning in pushed.warnings:
+    for warning in (*pushed.warnings, *_name_warnings(call)):
         text = f'299 - "{warning}"'
         room -= len(text)
         if room >= 0:
             response.headers.append("warning", text)
     return response
+
+
+def _name_warnings(call: Call) -> list[str]:
+    """Warn of a name that fits here, but not behind this host's name in clients (spec, "Pulling manifests")."""
+    host = call.request.headers.get("host", "")
+    if len(host) + 1 + len(call.name.value) <= NAME_LIMIT:
+        return []
+    return [f"many clients take at most {NAME_LIMIT} characters for host and repository name together"]

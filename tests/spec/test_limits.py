@@ -70,3 +70,15 @@ def test_many_different_children_are_looked_up(registry: Registry, name: str) ->
     children = [descriptor(content, OCI_MANIFEST) for content in contents]
     answer = registry.put_manifest(name, "wide", index(*children), OCI_INDEX).expect(404, "MANIFEST_BLOB_UNKNOWN")
     assert len(answer.errors) == 1200
+
+
+@pytest.mark.parametrize(("length", "warned"), [(100, False), (240, True)])
+def test_a_name_that_clients_may_not_take_behind_this_host_is_warned_of(
+    registry: Registry, length: int, warned: bool
+) -> None:
+    """Clients keep host and name together within 255 characters."""
+    name = "n" * length
+    registry.push_blob(name, EMPTY)
+    headers = {"content-type": OCI_MANIFEST, "host": "registry.example.com:5000"}
+    answer = registry.request("PUT", f"/v2/{name}/manifests/latest", written(image(EMPTY, EMPTY)), headers).expect(201)
+    assert bool(answer.all("warning")) == warned
