@@ -6,13 +6,14 @@ Every mistake is reported at once, each with its key, where it came from and wha
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 PREFIX = "MOORAGE_"
 NESTING = "__"
@@ -24,6 +25,16 @@ class ConfigurationError(Exception):
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(self.problems))
+
+
+def _seconds(value: object) -> object:
+    """Take a number of seconds that is a text too, for the environment has nothing else."""
+    return float(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", value) else value
+
+
+ZERO = timedelta(0)
+Duration = Annotated[timedelta, BeforeValidator(_seconds), Field(ge=ZERO)]
+"""Seconds, such as 30, or ISO 8601, such as PT24H."""
 
 
 class Section(BaseModel):
@@ -41,10 +52,14 @@ class Server(Section):
     engine: Literal["uvicorn", "granian"] = Field("uvicorn", description="the HTTP server under the app")
     tls_cert: Path | None = Field(None, description="certificate chain in PEM; read again when it changes")
     tls_key: Path | None = Field(None, description="private key in PEM")
-    drain_timeout: timedelta = Field(timedelta(seconds=30), description="how long SIGTERM waits for open requests")
-    header_timeout: timedelta = Field(timedelta(seconds=10), description="how long a request's headers may take")
-    keep_alive: timedelta = Field(timedelta(seconds=75), description="how long an idle connection is kept")
-    stall_timeout: timedelta = Field(timedelta(seconds=60), description="how long a reader or writer may stand still")
+    drain_timeout: Duration = Field(timedelta(seconds=30), description="how long SIGTERM waits for open requests")
+    header_timeout: Duration = Field(
+        timedelta(seconds=10), gt=ZERO, description="how long a request's headers may take"
+    )
+    keep_alive: Duration = Field(timedelta(seconds=75), gt=ZERO, description="how long an idle connection is kept")
+    stall_timeout: Duration = Field(
+        timedelta(seconds=60), gt=ZERO, description="how long a reader or writer may stand still"
+    )
 
 
 class Limits(Section):
@@ -81,8 +96,10 @@ class Manifests(Section):
 class Uploads(Section):
     """What becomes of unfinished uploads."""
 
-    expiry: timedelta = Field(timedelta(hours=24), description="a session that moved no byte for so long is removed")
-    sweep_interval: timedelta = Field(timedelta(hours=1), description="how often that is looked for")
+    expiry: Duration = Field(
+        timedelta(hours=24), gt=ZERO, description="a session that moved no byte for so long is removed"
+    )
+    sweep_interval: Duration = Field(timedelta(hours=1), gt=ZERO, description="how often that is looked for")
 
 
 class Auth(Section):
@@ -208,8 +225,9 @@ def _from_environment(problems: list[str]) -> dict[tuple[str, str], object]:
 def _secret(name: str, path: Path, problems: list[str]) -> str:
     try:
         return path.read_text(encoding="utf-8").rstrip("\n")
-    except OSError as error:
-        problems.append(f"{name}: {path} cannot be read: {error.strerror}")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        problems.append(f"{name}: {path} cannot be read: {reason}")
         return ""
 
 
@@ -222,4 +240,7 @@ def _explained(line: dict[str, Any], origins: Origins) -> str:
         near = difflib.get_close_matches(key, [*every_key(), *_sections()], n=1, cutoff=0.5)
         advice = f"; did you mean {near[0]}?" if near else ""
         return f"{key} (from {origin}): there is no such setting{advice}"
-    return f"{key} (from {origin}): {line['msg'][:1].lower()}{line['msg'][1:]}; got {line['input']!r}"
+    wanted = f"{line['msg'][:1].lower()}{line['msg'][1:]}"
+    if line["type"].startswith("time_delta"):
+        wanted = "input should be a number of seconds, such as 30, or a duration, such as PT24H"
+    return f"{key} (from {origin}): {wanted}; got {line['input']!r}"
