@@ -4,13 +4,14 @@ A load takes a port and what to ask for, and returns what it counted. It knows n
 process connects and prepares before the clock starts; a wrong answer in any of them fails the load.
 """
 
+import contextlib
 import json
 import multiprocessing
 import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -24,6 +25,11 @@ FORK = multiprocessing.get_context("fork")
 LONGEST = 1800.0  # seconds until a load is given up
 WRK_SCRIPT = """
 wrk.headers["Accept"] = "%s"
+local paths, requests, turn = {%s}, {}, 0
+if #paths > 1 then
+  init = function() for number, path in ipairs(paths) do requests[number] = wrk.format("GET", path) end end
+  request = function() turn = turn %% #requests + 1; return requests[turn] end
+end
 done = function(summary, latency, requests)
   local broken = summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout
   io.write(string.format('{"requests": %%d, "microseconds": %%d, "refused": %%d, "broken": %%d, "p99": %%.0f}\\n',
@@ -44,12 +50,13 @@ class Rate:
     p99: float  # seconds
 
 
-def wrk(url: str, *, seconds: float, connections: int, script: Path) -> Rate:
-    """GET one address as fast as it goes, from one thread; every answer has to be 2xx. Raises WrongAnswer."""
+def wrk(port: int, paths: Sequence[str], *, seconds: float, connections: int, script: Path) -> Rate:
+    """GET the paths in turn as fast as it goes, from one thread; every answer has to be 2xx. Raises WrongAnswer."""
     program = shutil.which("wrk")
     if program is None:
         raise Unavailable("no wrk; apt-get install wrk")
-    script.write_text(WRK_SCRIPT % ", ".join(ACCEPTED))
+    url = f"http://127.0.0.1:{port}{paths[0]}"
+    script.write_text(WRK_SCRIPT % (", ".join(ACCEPTED), ", ".join(f'"{path}"' for path in paths)))
     command = [program, "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "30s", "-s", str(script), url]
     said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=LONGEST).stdout
     counted = json.loads(said.strip().splitlines()[-1])
@@ -118,6 +125,27 @@ def in_parallel(tasks: Sequence[Task]) -> float:
     took = time.perf_counter() - begun
     _check(processes, problems)
     return took
+
+
+@contextlib.contextmanager
+def beside(step: Callable[[int], None]) -> Iterator[Callable[[], int]]:
+    """Repeat `step(0)`, `step(1)`, … in a process while the block runs; yields what tells how many were done."""
+    stop, done = FORK.Event(), FORK.RawValue("q", 0)
+
+    def run() -> None:
+        while not stop.is_set():
+            step(done.value)
+            done.value += 1
+
+    process = FORK.Process(target=run, daemon=True)
+    process.start()
+    try:
+        yield lambda: int(done.value)
+    finally:
+        stop.set()
+        process.join(LONGEST)
+    if process.exitcode != 0:
+        raise WrongAnswer(f"the client process beside the load ended with {process.exitcode}")
 
 
 def _check(

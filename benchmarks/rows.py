@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from benchmarks import docker, seed
 from benchmarks.bench import Bench
 from benchmarks.contents import Content, Small, image
-from benchmarks.loads import Task, heads, in_parallel, shares, wrk
+from benchmarks.loads import Task, beside, heads, in_parallel, shares, wrk
 from benchmarks.peers import Peer
 from benchmarks.running import Running, start
 from benchmarks.seed import BLOBS, MIB
@@ -61,11 +61,11 @@ LARGEST = Metric("largest process MiB", more_is_better=False)
 TOGETHER = Metric("all processes MiB", more_is_better=False)
 
 
-def get_small(path: str, seeding: Callable[[Running], None], what: str) -> Callable[[Bench, Peer], Values]:
-    """GET one address of the standing server by wrk."""
+def get_small(seeding: Callable[[Running], None], what: str, *paths: str) -> Callable[[Bench, Peer], Values]:
+    """GET addresses of the standing server by wrk."""
 
     def measure(bench: Bench, peer: Peer) -> Values:
-        return _wrk(bench, bench.seeded(peer, what, seeding), path)
+        return _wrk(bench, bench.seeded(peer, what, seeding), *paths)
 
     return measure
 
@@ -79,10 +79,19 @@ def get_million(path: str) -> Callable[[Bench, Peer], Values]:
     return measure
 
 
-def _wrk(bench: Bench, running: Running, path: str) -> Values:
+def get_while_pushing(bench: Bench, peer: Peer) -> Values:
+    """GET a manifest by tag while one client moves another tag as fast as it can, which empties caches."""
+    running = bench.seeded(peer, "image", seed.seed_image)
+    client = Client(running.port)
+    with beside(lambda number: client.put_manifest(seed.SMALL, f"moving{number % 2}", seed.EMPTY)) as pushed:
+        values = _wrk(bench, running, TAGGED)
+        return {**values, PUSHES.name: pushed() / bench.seconds}
+
+
+def _wrk(bench: Bench, running: Running, *paths: str) -> Values:
     script = bench.scratch / "report.lua"
     before = running.cpu_seconds()
-    rate = wrk(f"{running.url}{path}", seconds=bench.seconds, connections=CONNECTIONS, script=script)
+    rate = wrk(running.port, paths, seconds=bench.seconds, connections=CONNECTIONS, script=script)
     spent = running.cpu_seconds() - before
     return {RATE.name: rate.per_second, P99.name: rate.p99 * 1000, COST.name: spent / rate.requests * 1e6}
 
@@ -196,6 +205,7 @@ SMALL_GET = (RATE, P99, COST)
 STREAM = (SPEED, CPU)
 TAGGED = f"/v2/{seed.SMALL}/manifests/{seed.TAG}"
 DIGESTED = f"/v2/{seed.SMALL}/manifests/{seed.IMAGE.digest}"
+MANY = tuple(f"/v2/{seed.TAGS}/manifests/{seed.tag_name(number)}" for number in range(seed.THOUSAND))
 SIZES = ((1, 128, 256), (64, 16, 16), (512, 3, 8))  # MiB, and how many with one and with eight connections
 
 
@@ -222,19 +232,21 @@ def _blob_rows() -> list[Row]:
 
 
 ROWS = (
-    Row("manifest-tag", "manifest GET by tag", SMALL_GET, get_small(TAGGED, seed.seed_image, "image")),
-    Row("manifest-digest", "manifest GET by digest", SMALL_GET, get_small(DIGESTED, seed.seed_image, "image")),
+    Row("manifest-tag", "manifest GET by tag", SMALL_GET, get_small(seed.seed_image, "image", TAGGED)),
+    Row("manifest-digest", "manifest GET by digest", SMALL_GET, get_small(seed.seed_image, "image", DIGESTED)),
+    Row("manifest-many", "manifest GET by 10³ tags in turn", SMALL_GET, get_small(seed.seed_tags, "tags", *MANY)),
+    Row("manifest-pushing", "manifest GET by tag while tags move", (*SMALL_GET, PUSHES), get_while_pushing),
     Row("head-blob", "blob HEAD", (RATE,), head_blob),
     *_blob_rows(),
     Row("pushes", "small images pushed, 8 at a time", (PUSHES,), small_pushes),
     Row("docker", "docker push and pull, 8 layers, 200 MB", (PUSH, PULL), docker.push_and_pull, quick=False),
-    Row("tags-1e3", "page of 100 of 10³ tags", SMALL_GET, get_small(_tags(seed.THOUSAND), seed.seed_tags, "tags")),
+    Row("tags-1e3", "page of 100 of 10³ tags", SMALL_GET, get_small(seed.seed_tags, "tags", _tags(seed.THOUSAND))),
     Row("tags-1e6", "page of 100 of 10⁶ tags", SMALL_GET, get_million(_tags(seed.MILLION)), quick=False),
     Row(
         "catalog-1e3",
         "page of 100 of 10³ repositories",
         SMALL_GET,
-        get_small(_catalog(seed.THOUSAND), seed.seed_repositories, "repositories"),
+        get_small(seed.seed_repositories, "repositories", _catalog(seed.THOUSAND)),
     ),
     Row("catalog-1e6", "page of 100 of 10⁶ repositories", SMALL_GET, get_million(_catalog(seed.MILLION)), quick=False),
     Row("start", "start to ready", (FIRST, AGAIN), start_to_ready),
