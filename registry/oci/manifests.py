@@ -108,8 +108,6 @@ def _check_shape(reader: Reader, media_type: str, kind: ManifestKind) -> None:
         raise InvalidDocument("schemaVersion is not 2")
     if kind is ManifestKind.IMAGE and reader.child("config") is None:
         raise InvalidDocument("config is missing")
-    if kind is ManifestKind.IMAGE and "manifests" in fields:
-        raise InvalidDocument("an image manifest holds no 'manifests'")
     if kind is ManifestKind.INDEX and ({"layers", "config"} & fields.keys()):
         raise InvalidDocument("an index holds neither 'layers' nor 'config'")
 

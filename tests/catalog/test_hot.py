@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.catalog import hot
+from registry.catalog import hot, version
 from registry.catalog.catalog import Catalog
 from registry.catalog.engine import connect
 from registry.catalog.errors import NotFound
@@ -23,20 +23,20 @@ LATEST = Tag.parse("latest")
 
 
 @pytest.fixture
-def version(catalog: Catalog) -> Iterator[DataVersion]:
+def watching(catalog: Catalog) -> Iterator[DataVersion]:
     """Watches the catalog."""
     with catalog.begin() as tx:
         add_blob(tx, EMPTY)
     assert catalog.database.path is not None
-    version = DataVersion(catalog.database.path)
-    yield version
-    version.close()
+    watching = DataVersion(catalog.database.path)
+    yield watching
+    watching.close()
 
 
 @pytest.fixture
-def reads(catalog: Catalog, version: DataVersion) -> HotReads:
+def reads(catalog: Catalog, watching: DataVersion) -> HotReads:
     """Remembers what was read."""
-    return HotReads(catalog, version)
+    return HotReads(catalog, watching)
 
 
 def push(catalog: Catalog, mark: str) -> Digest:
@@ -47,36 +47,41 @@ def push(catalog: Catalog, mark: str) -> Digest:
     return entry.digest
 
 
-def test_every_commit_changes_the_version_and_nothing_else_does(catalog: Catalog, version: DataVersion) -> None:
-    seen = {version.value()}
+def test_every_commit_changes_the_version_and_nothing_else_does(catalog: Catalog, watching: DataVersion) -> None:
+    seen = {watching.value()}
     for number in range(20):
         with catalog.read() as tx:
             tx.repositories.page("", 5)
         with pytest.raises(ZeroDivisionError), catalog.begin() as tx:
             tx.repositories.ensure(NAME)
             raise ZeroDivisionError
-        assert version.value() in seen
+        assert watching.value() in seen
         with catalog.begin(durable=bool(number % 2)) as tx:
             tx.blobs.discard("default", str(number), 0)
-        assert version.value() not in seen
-        assert version.value() == version.value()
-        seen.add(version.value())
+        assert watching.value() not in seen
+        assert watching.value() == watching.value()
+        seen.add(watching.value())
 
 
-def test_a_checkpoint_hides_no_commit(catalog: Catalog, version: DataVersion) -> None:
+def test_a_checkpoint_hides_no_commit(catalog: Catalog, watching: DataVersion) -> None:
     for number in range(5):
-        before = version.value()
+        before = watching.value()
         with catalog.begin() as tx:
             tx.blobs.discard("default", str(number), 0)
-        assert version.value() != before
+        assert watching.value() != before
         with catalog.database.engine.connect() as connection:
             connection.exec_driver_sql("COMMIT")
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
             connection.exec_driver_sql("BEGIN")
-        after = version.value()
+        after = watching.value()
         with catalog.begin() as tx:
             tx.blobs.discard("default", f"again {number}", 0)
-        assert version.value() != after
+        assert watching.value() != after
+
+
+def test_a_wal_index_that_cannot_be_mapped_is_told(place: Path) -> None:
+    with pytest.raises(OSError, match="cannot map"):
+        version._mapped(place)
 
 
 def test_a_moved_tag_is_seen_at_once(catalog: Catalog, reads: HotReads) -> None:
@@ -120,7 +125,7 @@ def test_nothing_is_remembered_where_nobody_tells_of_commits(catalog: Catalog) -
 def test_memory_is_bounded(catalog: Catalog, reads: HotReads, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hot, "NAME_LIMIT", 3)
     monkeypatch.setattr(hot, "CONTENT_LIMIT", 16 * 1024)
-    digests = [push(catalog, str(number)) for number in range(40)]
+    digests = [push(catalog, str(number)) for number in range(80)]
     large = push(catalog, "x" * 2000)
     for digest in [*digests, large, large]:
         assert reads.manifest(NAME, digest)[0].digest == digest

@@ -1,18 +1,21 @@
 """The other commands: they look, they tell, and they change nothing but what they are asked to make."""
 
 import os
+import runpy
 import sqlite3
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from registry import __version__
+from registry import __version__, cli
+from registry.app import prepare
 from registry.cli import app
-from registry.settings import PREFIX, every_key
+from registry.settings import PREFIX, every_key, load
 from storage.layout import Layout
 
 
@@ -40,6 +43,17 @@ def test_python_dash_m_is_the_same_and_help_is_quick() -> None:
     assert done.stdout.strip() == ""
     done = subprocess.run([sys.executable, "-m", "registry", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == f"moorage {__version__}\n"
+
+
+@pytest.mark.parametrize("start", [cli.main, lambda: runpy.run_module("registry", run_name="__main__")])
+def test_the_entry_points_end_with_the_commands_status(
+    start: Callable[[], object], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["moorage", "config", "check"])
+    with pytest.raises(SystemExit) as ended:
+        start()
+    assert ended.value.code in (0, None)
+    assert capsys.readouterr().out == "The settings are valid.\n"
 
 
 @pytest.mark.parametrize("group", [[], ["config"], ["tls"]])
@@ -90,6 +104,9 @@ def test_config_check_of_good_files_is_well(tmp_path: Path, monkeypatch: pytest.
     assert moorage("tls", "self-signed", "localhost", "--out", tmp_path / "tls").exit_code == 0
     monkeypatch.setenv("MOORAGE_SERVER__TLS_CERT", str(tmp_path / "tls" / "moorage.crt"))
     monkeypatch.setenv("MOORAGE_SERVER__TLS_KEY", str(tmp_path / "tls" / "moorage.key"))
+    settings, _ = load()
+    Layout.open(settings.storage.path, create=True)
+    prepare(settings)
     assert moorage("config", "check").exit_code == 0
 
 

@@ -112,6 +112,25 @@ def test_a_commit_of_more_bytes_that_was_cut_short_is_undone_and_told(room: Room
     assert "try again" in told.value.message
 
 
+def test_more_bytes_after_a_commit_that_was_cut_short_undo_it_and_go_through_at_the_next_try(room: Room) -> None:
+    session_id = room.uploads.start(NAME, subject="ann")
+    room.reception(session_id).pause([CONTENT])
+    _, writer = room.reception(session_id)._opened()
+    writer.commit(Digest.of(CONTENT))
+    writer.close()
+    reception = room.reception(session_id)
+    with refused(ErrorCode.UNAVAILABLE) as told:
+        reception.pause([b"more"])
+    reception.close()
+    assert "try again" in told.value.message
+    if room.blobs.local_path(room.push(b"probe")) is not None:
+        # A store that keeps what it has not published can go on; the other says so by the session's end.
+        assert room.reception(session_id).pause([b"more"]) == len(CONTENT) + 4
+        return
+    with refused(ErrorCode.BLOB_UPLOAD_UNKNOWN):
+        room.reception(session_id).pause([b"more"])
+
+
 def test_a_session_whose_bytes_were_lost_is_told(room: Room) -> None:
     session_id = room.uploads.start(NAME, subject="ann")
     room.reception(session_id).pause([CONTENT])
