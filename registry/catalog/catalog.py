@@ -4,6 +4,7 @@
 database itself leaves as CatalogUnavailable or CatalogFull, so that no caller needs to know a driver's exceptions.
 """
 
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,6 +74,8 @@ def translated() -> Iterator[None]:
     """Turn trouble with the database itself into our own exceptions; a mistake in a statement stays what it is."""
     try:
         yield
+    except sqlite3.OperationalError as error:  # of a statement that went past SQLAlchemy
+        raise CatalogUnavailable(str(error)) from error
     except (DatabaseError, InterfaceError, TimeoutError) as error:
         # SQLite calls a damaged file a DatabaseError, and nothing more precise.
         if isinstance(error, DatabaseError) and type(error) not in (DatabaseError, OperationalError):

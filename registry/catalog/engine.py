@@ -80,7 +80,7 @@ def connect(url: str, *, pool_size: int) -> Database:
         pool_size=pool_size,
         max_overflow=0,
         pool_use_lifo=True,
-        pool_reset_on_return=None,
+        pool_reset_on_return="rollback",  # a COMMIT that fails can leave its transaction, and the write lock, behind
         connect_args={"check_same_thread": False, "isolation_level": None, "timeout": BUSY_TIMEOUT_MS / 1000},
     )
     event.listen(engine, "connect", _prepare_sqlite)

@@ -60,6 +60,20 @@ def test_foreign_keys_hold(catalog: Catalog) -> None:
         tx.uploads.open("0" * 32, 12345, subject="x", store="default", state=b"")
 
 
+def test_a_commit_that_fails_leaves_no_transaction_behind(catalog: Catalog, database: Database) -> None:
+    """SQLite keeps the transaction, and the write lock, when a COMMIT fails; here by a deferred foreign key."""
+    with pytest.raises(IntegrityError), database.writing() as connection:
+        connection.execute(text("PRAGMA defer_foreign_keys = ON"))
+        connection.execute(text("INSERT INTO blob_link (repository_id, blob_id, linked_at) VALUES (77, 77, 0)"))
+    for _ in range(3):
+        with catalog.begin() as tx:
+            tx.repositories.ensure(NAME)
+    other = connect(str(database.engine.url), pool_size=1)
+    with Catalog(other).begin() as tx:
+        assert tx.repositories.get(NAME).name == NAME
+    other.close()
+
+
 def test_trouble_with_the_database_has_our_name(catalog: Catalog) -> None:
     with pytest.raises(CatalogUnavailable, match="no such table"), catalog.read() as tx:
         tx.journal._connection.execute(text("SELECT * FROM nowhere"))
