@@ -84,7 +84,8 @@ def test_a_foreign_database_is_asked_each_time() -> None:
 
 def test_prepare_tells_a_second_start_apart(settings: Settings) -> None:
     prepare(settings)  # harmless: the schema is there
-    assert isinstance(Server(settings), Server)
+    with Client(Server(settings)) as client:
+        client.request("GET", "/readyz").expect(200)
 
 
 def test_the_heads_of_manifests_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
