@@ -2,6 +2,7 @@
 
 import multiprocessing
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,28 @@ def test_the_clock_is_read_once_a_transaction(catalog: Catalog) -> None:
     assert abs(system_clock() - 1_700_000_000_000_000) < 20 * 365 * 86_400_000_000
 
 
+def test_a_transaction_that_may_write_is_overtaken_by_nobody(catalog: Catalog, place: Path) -> None:
+    """Not even by another process, whose connection the other catalog stands for, and not before the first write."""
+    other = Catalog(connect(f"sqlite:///{place / 'moorage.db'}", pool_size=1))
+    order: list[str] = []
+
+    def write() -> None:
+        with other.begin() as tx:
+            tx.repositories.ensure(RepositoryName.parse("second"))
+            order.append("second")
+
+    thread = threading.Thread(target=write)
+    with catalog.begin() as tx:
+        assert tx.repositories.page("", 5) == []
+        thread.start()
+        thread.join(0.2)
+        tx.repositories.ensure(NAME)
+        order.append("first")
+    thread.join(30)
+    other.close()
+    assert order == ["first", "second"]
+
+
 def counting(url: str, threads: int, rounds: int) -> list[str]:
     """Read, then write, in several threads; give what went wrong."""
     catalog = Catalog(connect(url, pool_size=threads))
@@ -116,6 +139,7 @@ def counting(url: str, threads: int, rounds: int) -> list[str]:
             try:
                 with catalog.begin() as tx:
                     tx.repositories.page("", 5)
+                    time.sleep(0.0005)  # where a writer that had only read so far would be overtaken
                     tx.repositories.ensure(RepositoryName.parse(f"r{thread}/n{number}"))
                     tx.repositories.ensure(NAME)
             except CatalogUnavailable as error:
