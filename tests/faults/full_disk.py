@@ -54,9 +54,11 @@ class Shop:
     ledger: Ledger = field(default_factory=Ledger)
     stock: list[Key] = field(default_factory=list)
 
-    def client(self) -> Client:
-        """Return a client on a fresh connection."""
-        return Client(self.server.wire(), self.ledger)
+    @contextmanager
+    def client(self) -> Iterator[Client]:
+        """Lend a client on a fresh connection."""
+        with self.server.wire() as wire:
+            yield Client(wire, self.ledger)
 
     def fill_shelves(self) -> list[str]:
         """Push three images."""
@@ -69,10 +71,11 @@ class Shop:
         """Push one image of one blob; returns what was refused."""
         content = self.random.randbytes(size)
         try:
-            status = self.client().push_blob(REPOSITORY, content, "patch")
-            if status == 201:
-                manifest = image({digest_of(content): size}, tag)
-                status = self.client().push_manifest(REPOSITORY, manifest, (tag,))
+            with self.client() as client:
+                status = client.push_blob(REPOSITORY, content, "patch")
+                if status == 201:
+                    manifest = image({digest_of(content): size}, tag)
+                    status = client.push_manifest(REPOSITORY, manifest, (tag,))
         except Lost as error:
             return [f"push of {tag}: {error}"]
         if status == 201:
@@ -86,7 +89,8 @@ class Shop:
         for key in self.stock:
             began = time.monotonic()
             try:
-                status = self.client().read(key)
+                with self.client() as client:
+                    status = client.read(key)
             except Lost as error:
                 found.append(f"pull: {error}")
                 continue
