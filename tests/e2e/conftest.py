@@ -38,8 +38,10 @@ def view(server: RunningServer) -> RegistryView:
 
 @pytest.fixture
 def repository(request: pytest.FixtureRequest) -> str:
-    """A repository name that only this test uses."""
-    return "e2e/" + re.sub(r"[^a-z0-9]+", "-", request.node.name.lower().removeprefix("test_")).strip("-")
+    """A repository name that only this test uses: its file's, then its own."""
+    file = request.node.path.stem.removeprefix("test_")
+    test = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower().removeprefix("test_")).strip("-")
+    return f"{file}/{test}"
 
 
 @pytest.fixture(scope="session")

@@ -47,7 +47,7 @@ def test_copy_and_list(
     )
     assert json.loads(rows)[0]["Tags"] == ["1.0", "2.0"]
     assert view.tags(f"{repository}/copy") == ["1.0", "2.0"]
-    found = store.podman("search", "--tls-verify=false", "--limit=100", "--format={{.Name}}", f"{server.host}/copy-and")
+    found = store.podman("search", "--tls-verify=false", "--limit=100", "--format={{.Name}}", f"{server.host}/copy")
     assert f"{server.host}/{repository}/copy" in found.splitlines()
 
 
