@@ -1,6 +1,7 @@
 """Transactions: all or nothing, one picture, and writers that queue instead of failing."""
 
 import multiprocessing
+import sqlite3
 import threading
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from registry.catalog import schema
-from registry.catalog.catalog import Catalog, system_clock
+from registry.catalog.catalog import Catalog, system_clock, translated
 from registry.catalog.engine import Database, connect
 from registry.catalog.errors import CatalogFull, CatalogUnavailable, NotFound
 from registry.oci.names import RepositoryName
@@ -78,6 +79,11 @@ def test_a_commit_that_fails_leaves_no_transaction_behind(catalog: Catalog, data
 def test_trouble_with_the_database_has_our_name(catalog: Catalog) -> None:
     with pytest.raises(CatalogUnavailable, match="no such table"), catalog.read() as tx:
         tx.journal._connection.execute(text("SELECT * FROM nowhere"))
+
+
+def test_trouble_that_went_past_sqlalchemy_has_our_name_too() -> None:
+    with pytest.raises(CatalogUnavailable, match="locked"), translated():
+        raise sqlite3.OperationalError("database is locked")
 
 
 def test_a_damaged_database_has_our_name(catalog: Catalog, place: Path) -> None:
