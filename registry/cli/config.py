@@ -1,11 +1,14 @@
 """`moorage config`: are the settings right, and where does each come from?"""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from registry.cli.common import read_settings, stop
+
+PASSWORD = re.compile(r"(://[^:/@]*:)[^@]*@")
 
 app = typer.Typer(help="Check and show the settings.", no_args_is_help=True)
 
@@ -35,4 +38,7 @@ def show(config: ConfigFile = None) -> None:
 
 
 def _shown(value: Any) -> str:
+    """Write a value; a password inside an address is not shown."""
+    if isinstance(value, str):
+        value = PASSWORD.sub(r"\1***@", value)
     return "none" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)

@@ -131,6 +131,13 @@ def test_config_show_tells_every_key_and_its_origin(tmp_path: Path, monkeypatch:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.toml"]
 
 
+def test_config_show_keeps_a_password_to_itself(tmp_path: Path) -> None:
+    (tmp_path / "m.toml").write_text('[database]\nurl = "postgresql+psycopg://moorage:s3cret@db.test/moorage"\n')
+    result = moorage("config", "show", "--config", tmp_path / "m.toml")
+    assert "s3cret" not in result.output
+    assert "postgresql+psycopg://moorage:***@db.test/moorage" in result.output
+
+
 def test_tls_self_signed_keeps_its_key_private_and_says_what_next(tmp_path: Path) -> None:
     result = moorage("tls", "self-signed", "registry.test", "127.0.0.1", "--out", tmp_path / "tls", "--days", "5")
     assert result.exit_code == 0
