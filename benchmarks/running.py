@@ -103,7 +103,8 @@ def start(peer: Peer, directory: Path, workers: int) -> Running:
 def fresh(peer: Peer, directory: Path, workers: int) -> Iterator[Running]:
     """A peer on empty data, which is gone afterwards, with what it left unwritten."""
     shutil.rmtree(directory, ignore_errors=True)
-    os.sync()  # nobody pays for what another peer left in the page cache
+    # Nobody pays for what another peer left in the page cache; only this file system, for others may be stuck.
+    subprocess.run(["sync", "--file-system", directory.parent], check=True)
     running = start(peer, directory, workers)
     try:
         yield running

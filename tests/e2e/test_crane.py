@@ -38,7 +38,7 @@ def test_index(
     crane: Run, skopeo: Run, samples: Samples, server: RunningServer, repository: str, tmp_path: Path
 ) -> None:
     first, second = f"{server.host}/{repository}:both", f"{server.host}/{repository}/copy:both"
-    skopeo("copy", "--all", "--dest-tls-verify=false", samples.oci("both"), f"docker://{first}")
+    skopeo("copy", "--all", "--preserve-digests", "--dest-tls-verify=false", samples.oci("both"), f"docker://{first}")
     crane("copy", first, second)
     assert crane("digest", second) == samples.digests["both"]
     crane("validate", "--remote", second)

@@ -57,7 +57,7 @@ def test_every_platform_of_an_index(
     containerd: Containerd, skopeo: Run, samples: Samples, server: RunningServer, view: RegistryView, repository: str
 ) -> None:
     first, second = f"{server.host}/{repository}:both", f"{server.host}/{repository}/copy:both"
-    skopeo("copy", "--all", "--dest-tls-verify=false", samples.oci("both"), f"docker://{first}")
+    skopeo("copy", "--all", "--preserve-digests", "--dest-tls-verify=false", samples.oci("both"), f"docker://{first}")
     containerd("images", "pull", "--plain-http", "--all-platforms", "--snapshotter=native", first)
     containerd("images", "tag", "--force", first, second)
     containerd("images", "push", "--plain-http", second)

@@ -108,7 +108,9 @@ def test_index_by_platform(
     docker: Docker, skopeo: Run, samples: Samples, server: RunningServer, repository: str
 ) -> None:
     reference = f"{server.host}/{repository}:both"
-    skopeo("copy", "--all", "--dest-tls-verify=false", samples.oci("both"), f"docker://{reference}")
+    skopeo(
+        "copy", "--all", "--preserve-digests", "--dest-tls-verify=false", samples.oci("both"), f"docker://{reference}"
+    )
     for architecture in ("arm64", "amd64"):
         docker("pull", "--quiet", f"--platform=linux/{architecture}", reference)
         assert docker("image", "inspect", "--format", "{{.Architecture}}", reference) == architecture
