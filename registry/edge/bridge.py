@@ -47,16 +47,17 @@ class Lane:
 
 
 class Bridge:
-    """The lanes: SQL with small work, bytes coming in, bytes going out."""
+    """The lanes: SQL with small work, bytes coming in, bytes going out, passwords one at a time."""
 
     def __init__(self, *, sql: int, writes: int, reads: int) -> None:
         self.sql = Lane(ThreadPoolExecutor(sql, "sql"))
         self.writes = Lane(ThreadPoolExecutor(writes, "writes"))
         self.reads = Lane(ThreadPoolExecutor(reads, "reads"))
+        self.passwords = Lane(ThreadPoolExecutor(1, "passwords"))
 
     def close(self) -> None:
         """Wait for every thread."""
-        for lane in (self.sql, self.writes, self.reads):
+        for lane in (self.sql, self.writes, self.reads, self.passwords):
             lane.executor.shutdown()
 
 
