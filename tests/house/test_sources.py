@@ -24,7 +24,7 @@ def test_the_product_keeps_the_rule(rule: Rule) -> None:
         (sizes, '"""' + "word\n" * 13 + '"""\n'),
         (environment, "import os\nhome = os.environ['HOME']\n"),
         (environment, "from os import getenv\n"),
-        (reserved, "import jwt\n"),
+        (reserved, "import boto3\n"),
         (reserved, "def late():\n    from botocore.config import Config\n"),
         (broad_handlers, "try:\n    pass\nexcept Exception:\n    pass\n"),
         (broad_handlers, "try:\n    pass\nexcept:\n    pass\n"),
@@ -45,7 +45,7 @@ def test_the_rule_sees_what_it_forbids(rule: Rule, text: str) -> None:
     ("rule", "text"),
     [
         (sizes, "def documented() -> None:\n" + '    """' + "    word\n" * 10 + '    """\n' + "    print()\n" * 30),
-        (reserved, "import json\nfrom . import jwt\n"),
+        (reserved, "import json\nfrom . import boto3\n"),
         (broad_handlers, "try:\n    pass\nexcept BaseException:\n    undo()\n    raise\n"),
         (module_state, "TABLE = {1: 2}\nlogger = logging.getLogger(__name__)\n__all__ = ['x']\n"),
         (module_state, "TABLE = {1: 2}\ndef look():\n    seen = []\n    seen.append(TABLE[1])\n"),
