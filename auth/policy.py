@@ -2,14 +2,13 @@
 
 `decide` is pure and quick; `registry.edge.access` and the token endpoint ask it, `explain` shows its reasons. Who the
 holder is, what was granted and what a repository's visibility is are loaded by others; names are opaque strings here.
-Open mode (`auth.mode = "open"`) is a policy of its own, in which everyone may do everything.
+In open mode nobody asks: everyone may do everything.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, Flag
 from types import MappingProxyType
-from typing import Protocol
 
 
 class Right(Flag):
@@ -65,6 +64,7 @@ def rights_text(rights: Right) -> str:
 class Action(Enum):
     """What an endpoint does to a repository, or to the registry as a whole."""
 
+    ANYONE = "anyone"
     PING = "ping"
     PULL = "pull"
     PUSH = "push"
@@ -196,6 +196,11 @@ class Reach:
     repositories: frozenset[str]
     limits: Limits
 
+    @classmethod
+    def of_everything(cls) -> "Reach":
+        """Give the reach of an administrator, and of everybody in open mode."""
+        return cls(True, True, True, frozenset(), frozenset(), Limits())
+
     def covers(self, place: Place) -> bool:
         """Tell what `decide` tells about PULL."""
         if self.public and place.visibility is Visibility.PUBLIC:
@@ -252,26 +257,3 @@ def _granted(holder: Holder, needed: Right, place: Place) -> Decision:
         return Decision(True, own)
     where = place.name if needed in on_repository else f"{place.name} and all of {namespace} together"
     return Decision(True, f"{who} has {what} on {where}")
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """Who asks: an account's name or, in open mode, the network address that the request came from."""
-
-    name: str
-
-
-class Policy(Protocol):
-    """A rule book; `decide` is pure and quick, for it runs at every request."""
-
-    def decide(self, subject: Subject, action: Action, repository: str | None) -> bool:
-        """Tell whether `subject` may do `action` on `repository` (None: the registry itself)."""
-        ...
-
-
-class OpenPolicy:
-    """Open mode (`auth.mode = "open"`): everyone may read and write everything."""
-
-    def decide(self, subject: Subject, action: Action, repository: str | None) -> bool:
-        """Grant whatever is asked."""
-        return True

@@ -33,11 +33,15 @@ _COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}", re
 
 
 class InvalidToken(Exception):
-    """The token is refused. The message is for logs and holds nothing of it; `expired` says that only time is over."""
+    """The token is refused. The message is for logs and holds nothing of it.
 
-    def __init__(self, message: str, *, expired: bool = False) -> None:
+    Args: expired: only its time is over; unknown_key: it names a key that is not among those that were given.
+    """
+
+    def __init__(self, message: str, *, expired: bool = False, unknown_key: bool = False) -> None:
         super().__init__(message)
         self.expired = expired
+        self.unknown_key = unknown_key
 
 
 class TokenTooLarge(ValueError):
@@ -158,7 +162,7 @@ def _key(token: str, keys: Mapping[str, PublicKey]) -> PublicKey:
     name = header["kid"]
     key = keys.get(name) if isinstance(name, str) else None
     if key is None:
-        raise InvalidToken("the token is signed with a key that is not known here")
+        raise InvalidToken("the token is signed with a key that is not known here", unknown_key=True)
     return key
 
 

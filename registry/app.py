@@ -5,15 +5,22 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import timedelta
 from functools import partial
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from auth.policy import OpenPolicy
+from auth.passwords import PasswordHasher
+from auth.tokens import Verifier
+from registry.accounts.first_start import ensure_administrator
+from registry.accounts.keys import KeyRing
+from registry.accounts.master import load_master_key
+from registry.accounts.services import AccountServices, TokenSettings
 from registry.api.answers import ManifestHeads
-from registry.api.call import Services
+from registry.api.call import Accounts, Services
 from registry.api.health import PATHS, Health
-from registry.api.router import Router, not_found
+from registry.api.router import BESIDE, Router, not_found
+from registry.audit import Audit, Origin, line_file
 from registry.catalog import schema
 from registry.catalog.catalog import Catalog
 from registry.catalog.engine import Database, connect
@@ -22,13 +29,18 @@ from registry.catalog.version import DataVersion
 from registry.content.blobs import Blobs
 from registry.content.listings import Listings
 from registry.content.manifests import Manifests
+from registry.content.pulls import Pulls
 from registry.content.uploads import UploadLimits, Uploads
-from registry.edge.access import Access
+from registry.edge.access import Access, AccountAccess, OpenAccess
 from registry.edge.access_log import AccessLog
 from registry.edge.bridge import Bridge
+from registry.edge.challenges import Challenges
 from registry.edge.deadlines import Deadlines
+from registry.edge.doorman import Doorman
+from registry.edge.forwarded import Forwarded
 from registry.edge.inflight import InFlight
 from registry.edge.logs import configure_logging
+from registry.jobs.periodic import Chore, Periodic
 from registry.jobs.sweep import Sweeper
 from registry.settings import Settings
 from storage.blobs import BlobStore
@@ -36,24 +48,41 @@ from storage.filesystem import FilesystemDriver
 
 STORE = "default"
 
+FIRST_START = Origin("moorage", "operator")
+"""Who makes the first administrator and rotates keys on schedule."""
 
-def prepare(settings: Settings) -> None:
-    """Bring the database's schema up to date. Raises registry.catalog.schema.SchemaError."""
+
+def prepare(settings: Settings) -> str | None:
+    """Bring the database's schema, keys and first administrator up to date.
+
+    Returns: the first administrator's random password, to be shown once; None where there is none to show.
+    Raises:  registry.catalog.schema.SchemaError, registry.accounts.keys.WrongMasterKeyError,
+             registry.accounts.first_start.BadAdminPassword.
+    """
     database = database_for(settings)
     try:
         schema.upgrade(database, settings.storage.path / "migration.lock")
+        return _prepare_accounts(settings, Catalog(database)) if settings.auth.mode == "accounts" else None
     finally:
         database.close()
 
 
+def _prepare_accounts(settings: Settings, catalog: Catalog) -> str | None:
+    audit = audit_for(settings, catalog)
+    master = load_master_key(settings.storage.path, _secret(settings, "master_key"), create=True)
+    KeyRing(catalog, master, audit).ensure()
+    return ensure_administrator(audit, PasswordHasher(), _secret(settings, "password"), FIRST_START)
+
+
 class Server:
-    """The app: probes and /v2/, and what has to start and end with them."""
+    """The app: probes, the endpoint table, and what has to start and end with them."""
 
     def __init__(self, settings: Settings) -> None:
         limits = settings.limits
         database = database_for(settings)
         stores = {STORE: BlobStore(_driver(settings), name=STORE)}
         catalog = Catalog(database)
+        audit = audit_for(settings, catalog)
         bridge = Bridge(sql=limits.database_threads, writes=limits.storage_threads, reads=limits.storage_threads)
         uploads = Uploads(
             catalog,
@@ -62,17 +91,23 @@ class Server:
             limits=UploadLimits(settings.uploads.expiry, limits.uploads_per_subject, limits.blob_bytes),
         )
         hot = HotReads(catalog, _data_version(database))
+        pulls = Pulls(catalog)
+        accounts = account_services(settings, catalog, audit) if settings.auth.mode == "accounts" else None
+        access, signing_in = _access(settings, catalog, bridge, accounts)
         services = Services(
             hot=hot,
             heads=ManifestHeads(),
-            manifests=Manifests(catalog, allow_missing=settings.manifests.allow_missing),
-            blobs=Blobs(catalog, stores),
+            manifests=Manifests(audit, allow_missing=settings.manifests.allow_missing),
+            blobs=Blobs(catalog, stores, audit),
             uploads=uploads,
             listings=Listings(catalog),
-            access=Access(OpenPolicy()),
+            access=access,
             bridge=bridge,
+            pulls=pulls,
+            accounts=signing_in,
         )
         self._sweeper = Sweeper(uploads, bridge.writes, settings.uploads.sweep_interval)
+        self._periodic = Periodic(bridge.sql, _chores(settings, catalog, audit, pulls, accounts))
         self._router = Router(services)
         self._health = Health(catalog, stores, bridge.sql)
         self._closing = ExitStack()
@@ -87,7 +122,7 @@ class Server:
             await self._app_for(scope["path"])(scope, receive, send)
 
     def _app_for(self, path: str) -> ASGIApp:
-        if path.startswith("/v2/") or path == "/v2":
+        if path.startswith("/v2/") or path in BESIDE:
             return self._router
         return self._health if path in PATHS else not_found()
 
@@ -95,19 +130,22 @@ class Server:
         """Follow the ASGI lifespan protocol."""
         await receive()
         self._sweeper.start()
+        self._periodic.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._sweeper.stop()
+        await self._periodic.stop()
         self._closing.close()
         await send({"type": "lifespan.shutdown.complete"})
 
 
 def create_app(settings: Settings) -> ASGIApp:
-    """Make one worker's app: the server inside what every request passes, the access log outermost."""
+    """Make one worker's app: the server inside what every request passes, trusted proxies undone outermost."""
     configure_logging(settings.log.format, settings.log.level)
     app: ASGIApp = Deadlines(Server(settings))
     app = InFlight(app, limit=settings.limits.requests_in_flight, exempt=PATHS)
-    return AccessLog(app, format=settings.log.format if settings.log.access else None, quiet=PATHS)
+    app = AccessLog(app, format=settings.log.format if settings.log.access else None, quiet=PATHS)
+    return Forwarded(app, settings.server.trusted_proxies) if settings.server.trusted_proxies else app
 
 
 def app_factory(settings: Settings) -> Callable[[], ASGIApp]:
@@ -119,7 +157,77 @@ def database_for(settings: Settings) -> Database:
     """Give the catalog's database; opens nothing yet."""
     # One for every thread that may ask, and one for the event loop, which must never wait for a connection.
     limits = settings.limits
-    return connect(settings.database_url, pool_size=limits.database_threads + 2 * limits.storage_threads + 1)
+    return connect(settings.database_url, pool_size=limits.database_threads + 2 * limits.storage_threads + 2)
+
+
+def audit_for(settings: Settings, catalog: Catalog) -> Audit:
+    """Give the audit trail."""
+    return Audit(catalog, line_file(settings.audit_path))
+
+
+def account_services(settings: Settings, catalog: Catalog, audit: Audit) -> AccountServices:
+    """Give the use cases of accounts. Raises registry.accounts.keys.WrongMasterKeyError."""
+    auth = settings.auth
+    return AccountServices(
+        catalog,
+        audit,
+        load_master_key(settings.storage.path, _secret(settings, "master_key"), create=False),
+        TokenSettings(
+            auth.issuer, auth.service, auth.token_lifetime, auth.refresh_lifetime if auth.refresh_tokens else None
+        ),
+    )
+
+
+def _access(
+    settings: Settings, catalog: Catalog, bridge: Bridge, accounts: AccountServices | None
+) -> tuple[Access, Accounts | None]:
+    if accounts is None:
+        return OpenAccess(), None
+    doorman = Doorman(accounts.sign_in, bridge)
+    access = AccountAccess(
+        catalog,
+        accounts.keys,
+        Verifier(issuer=settings.auth.issuer, audience=settings.auth.service),
+        doorman,
+        Challenges(public_url=settings.server.public_url, service=settings.auth.service),
+        bridge.sql,
+    )
+    return access, Accounts(doorman, accounts.tokens, accounts.keys)
+
+
+def _chores(
+    settings: Settings, catalog: Catalog, audit: Audit, pulls: Pulls, accounts: AccountServices | None
+) -> tuple[Chore, ...]:
+    microsecond = timedelta(microseconds=1)
+
+    def purge_audit() -> None:
+        with catalog.begin(durable=False) as tx:
+            tx.audit.purge(tx.now - settings.audit.keep // microsecond)
+
+    common = (
+        Chore("audit rows", audit.flush, 1.0, at_end=True),
+        Chore("pull counts", pulls.flush, 5.0, at_end=True),
+        Chore("old audit rows", purge_audit, 3600.0),
+    )
+    if accounts is None:
+        return common
+    rotation = settings.auth.key_rotation
+    return (
+        *common,
+        Chore("last uses", accounts.used.flush, 10.0, at_end=True),
+        Chore("keys", accounts.keys.look, 5.0),
+        Chore("old failures", accounts.throttle.purge, 600.0),
+        *(
+            (Chore("key rotation", partial(accounts.keys.rotate, FIRST_START, older_than=rotation), 3600.0),)
+            if rotation
+            else ()
+        ),
+    )
+
+
+def _secret(settings: Settings, name: str) -> str | None:
+    value = settings.secrets.master_key if name == "master_key" else settings.admin.password
+    return value.get_secret_value() if value is not None else None
 
 
 def _driver(settings: Settings) -> FilesystemDriver:

@@ -96,9 +96,7 @@ class Change:
         reason: str = "",
     ) -> None:
         """Note one thing that this transaction does."""
-        event = self.origin.event(
-            action, repository=repository, reference=reference, old=old, new=new, reason=reason
-        )
+        event = self.origin.event(action, repository=repository, reference=reference, old=old, new=new, reason=reason)
         self.tx.audit.record(event)
         self.events.append(event)
 

@@ -3,7 +3,7 @@
 Who may not pull a repository is told the same whether it is absent or hidden, after the same steps.
 """
 
-from auth.policy import Action, Kind, Right, NEEDS, decide, namespace_of, rights_text
+from auth.policy import NEEDS, Action, Kind, Right, decide, namespace_of, rights_text
 from registry.accounts.holders import load_named
 from registry.accounts.tokens import place_of
 from registry.catalog.catalog import Catalog, Transaction

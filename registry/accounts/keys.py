@@ -25,7 +25,7 @@ FRESH = 5.0
 """Seconds after which the ring is read again."""
 
 AGAIN = 1.0
-"""Seconds between two looks for a key that nobody knows, so that made-up key ids cost no queries."""
+"""Seconds between two looks for a key that is not known, so that made-up key ids cost no queries."""
 
 
 class WrongMasterKeyError(Exception):
@@ -103,10 +103,9 @@ class KeyRing:
         ring = self._ring
         return ring.public if ring is not None else None
 
-    def public_with(self, kid: str) -> Mapping[str, PublicKey]:
-        """Give the keys that verify, after a look for this one where it is unknown."""
-        ring = self._fresh(FRESH)
-        return ring.public if kid in ring.public else self._fresh(AGAIN).public
+    def look(self) -> Mapping[str, PublicKey]:
+        """Give the keys that verify, read a second ago at most."""
+        return self._fresh(AGAIN).public
 
     def jwks(self) -> dict[str, object]:
         """Give the public keys as a JWK set (RFC 7517)."""

@@ -12,7 +12,7 @@ from datetime import timedelta
 from auth.policy import ANONYMOUS, Action, Holder, Place, Right, Visibility, decide
 from auth.scopes import InvalidScope, Scope, parse_scopes
 from auth.secrets import SecretKind, hash_secret, new_id, new_secret
-from auth.tokens import TOKEN_LIMIT, Issuer
+from auth.tokens import Issuer, TokenTooLarge
 from registry.accounts.keys import KeyRing
 from registry.accounts.sign_in import Principal
 from registry.audit import Audit, Origin
@@ -77,20 +77,24 @@ class Tokens:
         with self._catalog.read() as tx:
             granted = tuple(scope for scope in (granted_scope(tx, holder, scope) for scope in asked) if scope.actions)
         now = int(time.time())
-        token = self._issuer.issue(
-            self._keys.signing(),
-            subject=holder.name,
-            kind=holder.kind,
-            credential=principal.credential if principal else None,
-            scopes=granted,
-            now=now,
-            token_id=secrets.token_hex(16),
-        )
-        if len(token) > TOKEN_LIMIT:
-            raise RegistryError(ErrorCode.REQUEST_INVALID, "too many repositories for one token; ask for fewer at once")
+        token = self._signed(holder, principal.credential if principal else None, granted, now)
         refresh = self._refresh_token(principal, origin) if offline else None
         self._note(origin, holder, principal, granted, refresh is not None)
         return TokenAnswer(token, self._lifetime, now, granted, refresh)
+
+    def _signed(self, holder: Holder, credential: str | None, granted: tuple[Scope, ...], now: int) -> str:
+        try:
+            return self._issuer.issue(
+                self._keys.signing(),
+                subject=holder.name,
+                kind=holder.kind,
+                credential=credential,
+                scopes=granted,
+                now=now,
+                token_id=secrets.token_hex(16),
+            )
+        except TokenTooLarge as error:
+            raise RegistryError(ErrorCode.REQUEST_INVALID, f"{error}; ask for fewer at once") from None
 
     def _refresh_token(self, principal: Principal | None, origin: Origin) -> str | None:
         """Make a refresh token, only for a password: it would outlive a personal access token that is revoked."""
@@ -166,5 +170,3 @@ def place_of(tx: Transaction, name: RepositoryName) -> Place:
     """Describe a repository to the policy, whether or not there is one."""
     visibility = tx.repositories.place(name)
     return Place(name.value, Visibility(visibility) if visibility is not None else None)
-
-

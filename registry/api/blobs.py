@@ -3,6 +3,7 @@
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from auth.policy import Action
 from registry.api.answers import MARKS, SANDBOX, Ready, encoded
 from registry.api.bodies import not_modified
 from registry.api.call import Call
@@ -12,6 +13,7 @@ from registry.api.uploads import created, start, started
 from registry.catalog.blobs import Blob
 from registry.catalog.errors import NotFound
 from registry.content.blobs import blob_unknown
+from registry.edge.callers import Means, origin_of
 from registry.oci.names import RepositoryName
 from storage.digest import Digest
 
@@ -38,10 +40,16 @@ async def get(call: Call) -> ASGIApp:
 async def mount(call: Call) -> Response:
     """Let a repository see a blob that another one holds, or open a session for it (end-11)."""
     digest = Digest.parse(call.query("mount") or "")
-    source = call.query("from")
-    blob = await call.services.bridge.sql.call(
-        call.services.blobs.mount, call.name, digest, RepositoryName.parse(source) if source else None
-    )
+    text = call.query("from")
+    source = RepositoryName.parse(text) if text else None
+    lane = call.services.bridge.sql
+    if source is None:
+        blob = await lane.call(_mount_from_anywhere, call, digest)
+    elif await _may_mount_from(call, source):
+        origin = origin_of(call.scope, call.caller)
+        blob = await lane.call(call.services.blobs.mount, call.name, digest, source, origin=origin)
+    else:
+        blob = None
     if blob is None:
         return started(call, await start(call, digest.algorithm))
     return created(call, blob)
@@ -49,13 +57,38 @@ async def mount(call: Call) -> Response:
 
 async def delete(call: Call) -> Response:
     """Take a blob out of a repository (end-10)."""
-    await call.services.bridge.sql.call(call.services.blobs.delete, call.name, call.digest)
+    await call.services.bridge.sql.call(
+        call.services.blobs.delete, call.name, call.digest, origin=origin_of(call.scope, call.caller)
+    )
     return Response(status_code=202)
+
+
+async def _may_mount_from(call: Call, source: RepositoryName) -> bool:
+    """Tell whether the caller may pull from a mount's source.
+
+    Where only the token is too small, a challenge that names both scopes gets the client a larger one; where the source
+    is hidden or absent, the client uploads, as it would if the blob were not there.
+    """
+    if call.caller.may(Action.PULL, source.value):
+        return True
+    access = call.services.access
+    if call.caller.means is Means.BEARER and await call.services.bridge.sql.call(
+        access.may_pull_now, call.caller, source
+    ):
+        raise await access.refusal(call.scope, call.caller, Action.PUSH, (call.name, source))
+    return False
+
+
+def _mount_from_anywhere(call: Call, digest: Digest) -> Blob | None:
+    """Mount a blob that the registry may have anywhere the caller may pull from now."""
+    reach = call.services.access.reach(call.caller)
+    origin = origin_of(call.scope, call.caller)
+    return call.services.blobs.mount_from_any(call.name, digest, reach=reach, origin=origin)
 
 
 async def _head(call: Call, blob: Blob, headers: dict[str, str]) -> Ready:
     """Tell that a blob is there, and keep it for the pusher who will rely on that."""
-    if blob.unreferenced:
+    if blob.unreferenced and call.caller.may(Action.PUSH, call.name.value):
         await call.services.bridge.sql.call(call.services.blobs.keep, call.name, blob)
     headers["content-length"] = str(blob.size)
     return Ready(encoded(headers) + MARKS)

@@ -6,18 +6,31 @@ from functools import cached_property
 from starlette.requests import Request
 from starlette.types import Receive, Scope
 
-from auth.policy import Subject
+from registry.accounts.keys import KeyRing
+from registry.accounts.tokens import Tokens
 from registry.api.answers import ManifestHeads
 from registry.catalog.hot import HotReads
 from registry.content.blobs import Blobs
 from registry.content.listings import Listings
 from registry.content.manifests import Manifests
+from registry.content.pulls import Pulls
 from registry.content.uploads import Uploads
 from registry.edge.access import Access
 from registry.edge.bridge import Bridge
+from registry.edge.callers import Caller
+from registry.edge.doorman import Doorman
 from registry.oci.errors import ErrorCode, RegistryError
 from registry.oci.names import InvalidTag, Reference, RepositoryName, parse_reference
 from storage.digest import Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """What signing in takes; there is none of it in open mode."""
+
+    doorman: Doorman
+    tokens: Tokens
+    keys: KeyRing
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +45,8 @@ class Services:
     listings: Listings
     access: Access
     bridge: Bridge
+    pulls: Pulls
+    accounts: Accounts | None = None
 
 
 class Target:
@@ -58,12 +73,12 @@ class Target:
 class Call:
     """One request to one endpoint."""
 
-    __slots__ = ("_receive", "_request", "scope", "services", "subject", "target")
+    __slots__ = ("_receive", "_request", "caller", "scope", "services", "target")
 
-    def __init__(self, scope: Scope, receive: Receive, services: Services, subject: Subject, target: Target) -> None:
+    def __init__(self, scope: Scope, receive: Receive, services: Services, caller: Caller, target: Target) -> None:
         self.scope = scope
         self.services = services
-        self.subject = subject
+        self.caller = caller
         self.target = target
         self._receive = receive
         self._request: Request | None = None
@@ -74,6 +89,13 @@ class Call:
         if self._request is None:
             self._request = Request(self.scope, self._receive)
         return self._request
+
+    @property
+    def accounts(self) -> Accounts:
+        """Give what signing in takes. Raises NOT_FOUND in open mode, where nobody does."""
+        if self.services.accounts is None:
+            raise RegistryError(ErrorCode.NOT_FOUND, "this registry runs in open mode, without accounts or tokens")
+        return self.services.accounts
 
     @property
     def name(self) -> RepositoryName:

@@ -1,6 +1,8 @@
 """The specification's table of endpoints in code, in its order; a test compares the two.
 
 An endpoint cannot be written down without the action that it needs, so a new one is closed until somebody opens it.
+What docker needs beside the specification stands below its rows: tokens (Distribution's token specification, RFC 6749),
+their keys (RFC 7517), and the search of Docker's first API.
 """
 
 from collections.abc import Awaitable, Callable
@@ -9,7 +11,7 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp
 
 from auth.policy import Action
-from registry.api import blobs, lists, manifests, uploads
+from registry.api import blobs, keys, lists, manifests, search, token, uploads
 from registry.api.call import Call
 
 SPECIFICATION = "1.1.1+dev (967efdc079b91785ad18c77cc4f8991a47feefbf)"
@@ -26,6 +28,10 @@ UPLOAD = f"/v2/{NAME}/blobs/uploads/(?P<session>[^/]+)"
 TAGS = f"/v2/{NAME}/tags/list"
 REFERRERS = f"/v2/{NAME}/referrers/(?P<digest>[^/]*)"
 CATALOG = "/v2/_catalog"
+TOKEN = "/token"  # noqa: S105  # an address
+JWKS = r"/\.well-known/jwks\.json"
+SEARCH_PING = "/v1/_ping"
+SEARCH = "/v1/search"
 
 GET = ("GET", "HEAD")
 
@@ -66,4 +72,9 @@ ENDPOINTS = (
     Endpoint("end-13", GET, UPLOAD, uploads.get, Action.PUSH),
     Endpoint("end-14", ("DELETE",), UPLOAD, uploads.delete, Action.PUSH),
     Endpoint("_catalog", GET, CATALOG, lists.catalog, Action.CATALOG),
+    Endpoint("token", GET, TOKEN, token.get, Action.ANYONE),
+    Endpoint("token", ("POST",), TOKEN, token.post, Action.ANYONE),
+    Endpoint("jwks", GET, JWKS, keys.get, Action.ANYONE),
+    Endpoint("search-ping", GET, SEARCH_PING, search.ping, Action.ANYONE),
+    Endpoint("search", GET, SEARCH, search.get, Action.SEARCH),
 )

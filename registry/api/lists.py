@@ -8,6 +8,7 @@ from starlette.responses import Response
 from registry.api.bodies import NUMBER
 from registry.api.call import Call
 from registry.catalog.manifests import Referrer
+from registry.content.listings import Page
 from registry.oci import mediatypes
 from registry.oci.descriptors import is_media_type
 from registry.oci.errors import ErrorCode, RegistryError
@@ -34,13 +35,18 @@ async def tags(call: Call) -> Response:
 
 
 async def catalog(call: Call) -> Response:
-    """List repositories (`_catalog`)."""
+    """List the repositories that the caller may pull (`_catalog`)."""
     after = call.query("last")
     limit = _limit(call, CATALOG_DEFAULT)
     start = RepositoryName.parse(after).value if after else ""
-    page = await call.services.bridge.sql.call(call.services.listings.repositories, after=start, limit=limit)
+    page = await call.services.bridge.sql.call(_reached, call, start, limit)
     headers = _link(call, {"n": str(limit), "last": page.items[-1]}) if page.more else {}
     return _json({"repositories": page.items}, "application/json", headers)
+
+
+def _reached(call: Call, after: str, limit: int) -> Page[str]:
+    reach = call.services.access.reach(call.caller)
+    return call.services.listings.repositories(after=after, limit=limit, reach=reach)
 
 
 async def referrers(call: Call) -> Response:

@@ -7,6 +7,7 @@ from registry.api.bodies import announced_length, announced_type, not_modified, 
 from registry.api.call import Call
 from registry.catalog.errors import NotFound
 from registry.content.manifests import PushedManifest, manifest_unknown
+from registry.edge.callers import origin_of
 from registry.oci.errors import ErrorCode, RegistryError
 from registry.oci.names import NAME_LIMIT, Tag
 
@@ -25,7 +26,10 @@ async def get(call: Call) -> Ready:
     headers = call.services.heads.of(entry)
     if not_modified(call.scope, entry.digest):
         return Ready(headers[:3] + headers[5:], status=304)
-    return Ready(headers, b"" if call.scope["method"] == "HEAD" else content)
+    if call.scope["method"] == "HEAD":
+        return Ready(headers)
+    call.services.pulls.count(call.name.value)
+    return Ready(headers, content)
 
 
 async def put(call: Call) -> Response:
@@ -43,7 +47,7 @@ async def put(call: Call) -> Response:
         content,
         content_type=announced_type(call.request),
         tags=tags,
-        actor=call.subject.name,
+        origin=origin_of(call.scope, call.caller),
     )
     return _pushed(call, pushed)
 
@@ -51,7 +55,7 @@ async def put(call: Call) -> Response:
 async def delete(call: Call) -> Response:
     """Remove a tag alone, or a manifest with its tags (end-9)."""
     await call.services.bridge.sql.call(
-        call.services.manifests.delete, call.name, call.known_reference, actor=call.subject.name
+        call.services.manifests.delete, call.name, call.known_reference, origin=origin_of(call.scope, call.caller)
     )
     return Response(status_code=202)
 

@@ -10,13 +10,16 @@ from starlette.datastructures import QueryParams
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from auth.policy import Action
 from registry.api import endpoints
 from registry.api.answers import MARKS, Ready
 from registry.api.call import Call, Services, Target
 from registry.api.endpoints import ENDPOINTS, Endpoint
 from registry.edge.bridge import ClientGone
+from registry.edge.callers import NOBODY, Caller
 from registry.edge.problems import problem_of, problem_response
 from registry.oci.errors import ErrorCode, RegistryError
+from registry.oci.names import RepositoryName
 
 ORDER = (
     endpoints.PING,
@@ -28,8 +31,15 @@ ORDER = (
     endpoints.DIGESTED,
     endpoints.BLOB,
     endpoints.REFERRERS,
+    endpoints.TOKEN,
+    endpoints.JWKS,
+    endpoints.SEARCH_PING,
+    endpoints.SEARCH,
 )
 """Which pattern is tried first: `uploads` is no digest."""
+
+BESIDE = frozenset({"/v2", "/token", "/.well-known/jwks.json", "/v1/_ping", "/v1/search"})
+"""Addresses that the table has outside /v2/."""
 
 PATHS_LIMIT = 10_000
 LONGEST_KNOWN = 512
@@ -38,7 +48,7 @@ Routes = dict[str, tuple[Endpoint, ...]]
 
 
 class Router:
-    """Answers every request below /v2/."""
+    """Answers every request of the endpoint table."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -81,10 +91,22 @@ class Router:
     async def _answer(self, scope: Scope, receive: Receive) -> ASGIApp:
         target, routes = self._match(scope["path"])
         endpoint = _choose(routes, scope)
-        services = self._services
-        subject = services.access.subject(scope)
-        services.access.require(subject, endpoint.action, target.name)
-        return await endpoint.handler(Call(scope, receive, services, subject, target))
+        caller = await self._admitted(scope, endpoint, target)
+        return await endpoint.handler(Call(scope, receive, self._services, caller, target))
+
+    async def _admitted(self, scope: Scope, endpoint: Endpoint, target: Target) -> Caller:
+        """Let a request pass to its handler, or refuse it. The one place that does."""
+        if endpoint.action is Action.ANYONE:
+            return NOBODY
+        access = self._services.access
+        name = target.name.value if target.name is not None else None
+        caller = access.known(scope)
+        if caller is None:
+            caller = await access.identify(scope, endpoint.action, _repositories(scope, endpoint, target))
+        if not caller.may(endpoint.action, name):
+            repositories = _repositories(scope, endpoint, target)
+            raise await access.refusal(scope, caller, endpoint.action, repositories)
+        return caller
 
     def _match(self, path: str) -> tuple[Target, Routes]:
         """Find what a path names; remembered, for the same few paths make most of the traffic."""
@@ -117,6 +139,14 @@ def _choose(routes: Routes, scope: Scope) -> Endpoint:
         return candidates[0]
     query = QueryParams(scope["query_string"])
     return next(row for row in candidates if row.query is None or row.query in query)
+
+
+def _repositories(scope: Scope, endpoint: Endpoint, target: Target) -> tuple[RepositoryName, ...]:
+    """Name the repositories that a request is about: its own and, of a mount, the one that it mounts from."""
+    if target.name is None:
+        return ()
+    source = QueryParams(scope["query_string"]).get("from") if endpoint.query == "mount" else None
+    return (target.name, RepositoryName.parse(source)) if source else (target.name,)
 
 
 def not_found() -> Response:

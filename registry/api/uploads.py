@@ -29,7 +29,7 @@ async def post_whole(call: Call) -> Response:
     except BaseException:
         # Nobody knows this session's address, so nobody could go on with it.
         await call.services.bridge.writes.call(
-            call.services.uploads.cancel, call.name, session_id, subject=call.subject.name
+            call.services.uploads.cancel, call.name, session_id, subject=call.caller.name
         )
         raise
 
@@ -58,7 +58,7 @@ async def put(call: Call) -> Response:
 async def get(call: Call) -> Response:
     """Tell how far a session is (end-13)."""
     session = await call.services.bridge.sql.call(
-        call.services.uploads.status, call.name, call.session_id, subject=call.subject.name
+        call.services.uploads.status, call.name, call.session_id, subject=call.caller.name
     )
     return _position(call, session.id, session.offset, 204)
 
@@ -66,7 +66,7 @@ async def get(call: Call) -> Response:
 async def delete(call: Call) -> Response:
     """Cancel a session (end-14)."""
     await call.services.bridge.writes.call(
-        call.services.uploads.cancel, call.name, call.session_id, subject=call.subject.name
+        call.services.uploads.cancel, call.name, call.session_id, subject=call.caller.name
     )
     return Response(status_code=204)
 
@@ -74,7 +74,7 @@ async def delete(call: Call) -> Response:
 async def start(call: Call, algorithm: str) -> str:
     """Open a session and give its id."""
     return await call.services.bridge.sql.call(
-        call.services.uploads.start, call.name, subject=call.subject.name, algorithm=algorithm
+        call.services.uploads.start, call.name, subject=call.caller.name, algorithm=algorithm
     )
 
 
@@ -114,7 +114,7 @@ async def _keep(call: Call, reception: Reception, gone: ClientGone) -> None:
 
 def _reception(call: Call, session_id: str) -> Reception:
     chunk = announced_chunk(call.request)
-    return Reception(call.services.uploads, call.name, session_id, subject=call.subject.name, chunk=chunk)
+    return Reception(call.services.uploads, call.name, session_id, subject=call.caller.name, chunk=chunk)
 
 
 def _wanted_digest(call: Call) -> Digest:

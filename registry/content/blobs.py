@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 
+from auth.policy import Reach
+from registry.audit import Audit, Change, Origin
 from registry.catalog.blobs import Blob
 from registry.catalog.catalog import Catalog
 from registry.catalog.errors import NotFound
@@ -18,8 +20,9 @@ LEASE_AGE_WORTH_RENEWING = timedelta(hours=12)
 class Blobs:
     """The use cases about whole blobs."""
 
-    def __init__(self, catalog: Catalog, stores: Mapping[str, BlobStore]) -> None:
+    def __init__(self, catalog: Catalog, stores: Mapping[str, BlobStore], audit: Audit) -> None:
         self._catalog = catalog
+        self._audit = audit
         self._stores = stores
 
     def local_path(self, blob: Blob) -> Path | None:
@@ -41,26 +44,35 @@ class Blobs:
             if renewed is None or tx.now - renewed > LEASE_AGE_WORTH_RENEWING / timedelta(microseconds=1):
                 tx.blobs.renew_lease(repository.id, blob)
 
-    def mount(self, name: RepositoryName, digest: Digest, source: RepositoryName | None) -> Blob | None:
-        """Let `name` see a blob that `source`, or any repository where there is none, holds (end-11).
+    def mount(self, name: RepositoryName, digest: Digest, source: RepositoryName, *, origin: Origin) -> Blob | None:
+        """Let `name` see a blob that `source` holds (end-11), from which the caller may pull.
 
         Returns: the blob, or None where it cannot be mounted and the client should upload it.
         """
         try:
-            with self._catalog.begin() as tx:
-                if source is None:
-                    blob = tx.blobs.anywhere(digest)
-                else:
-                    blob = tx.blobs.linked(tx.repositories.get(source).id, digest, lock=True)
-                tx.blobs.link(tx.repositories.ensure(name).id, blob)
+            with self._audit.begin(origin) as change:
+                holder = change.tx.repositories.get(source)
+                return _mounted(change, name, digest, holder.id, f"from {source}")
         except NotFound:
             return None
-        return blob
 
-    def delete(self, name: RepositoryName, digest: Digest) -> None:
+    def mount_from_any(self, name: RepositoryName, digest: Digest, *, reach: Reach, origin: Origin) -> Blob | None:
+        """Let `name` see a blob that some repository within reach holds (end-11 without `from`).
+
+        Returns: the blob, or None where the client should upload it.
+        """
+        try:
+            with self._audit.begin(origin) as change:
+                holder = change.tx.repositories.visible_holder(digest, reach)
+                return _mounted(change, name, digest, holder, "from anywhere")
+        except NotFound:
+            return None
+
+    def delete(self, name: RepositoryName, digest: Digest, *, origin: Origin) -> None:
         """Take a blob out of a repository (end-10). Raises BLOB_UNKNOWN; UNSUPPORTED while a manifest names it."""
         try:
-            with self._catalog.begin() as tx:
+            with self._audit.begin(origin) as change:
+                tx = change.tx
                 repository = tx.repositories.get(name)
                 blob = tx.blobs.linked(repository.id, digest, lock=True)
                 manifest = tx.manifests.naming(repository.id, digest)
@@ -71,8 +83,16 @@ class Blobs:
                         details=({"digest": str(digest), "manifest": manifest},),
                     )
                 tx.blobs.unlink(repository.id, blob)
+                change.record("blob.delete", repository=name.value, old=str(digest))
         except NotFound:
             raise blob_unknown(name, digest) from None
+
+
+def _mounted(change: Change, name: RepositoryName, digest: Digest, holder: int, reason: str) -> Blob:
+    blob = change.tx.blobs.linked(holder, digest, lock=True)
+    change.tx.blobs.link(change.tx.repositories.ensure(name).id, blob)
+    change.record("mount", repository=name.value, new=str(digest), reason=reason)
+    return blob
 
 
 def blob_unknown(name: RepositoryName, digest: Digest) -> RegistryError:

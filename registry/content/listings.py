@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from auth.policy import Reach
 from registry.catalog.catalog import Catalog
 from registry.catalog.errors import NotFound
 from registry.catalog.manifests import Referrer
+from registry.catalog.search import Found
 from registry.oci.errors import ErrorCode, RegistryError
 from registry.oci.names import RepositoryName
 from storage.digest import Digest
@@ -43,10 +45,15 @@ class Listings:
                 details=({"name": str(name)},),
             ) from None
 
-    def repositories(self, *, after: str, limit: int) -> Page[str]:
-        """List the repositories that hold a manifest, by name (`_catalog`)."""
+    def repositories(self, *, after: str, limit: int, reach: Reach) -> Page[str]:
+        """List the repositories that hold a manifest and are within reach, by name (`_catalog`)."""
         with self._catalog.read() as tx:
-            return _page(tx.repositories.page(after, limit + 1), limit)
+            return _page(tx.repositories.visible(reach, after, limit + 1), limit)
+
+    def search(self, term: str, *, reach: Reach, limit: int) -> list[Found]:
+        """Find repositories within reach by name and description, the best first."""
+        with self._catalog.read() as tx:
+            return tx.search.find(term, reach, limit)
 
     def referrers(
         self, name: RepositoryName, subject: Digest, *, artifact_type: str | None, after: str, limit: int

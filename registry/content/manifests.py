@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
-from registry.catalog.catalog import Catalog, Transaction
+from registry.audit import Audit, Change, Origin
+from registry.catalog.catalog import Transaction
 from registry.catalog.errors import NotFound
+from registry.catalog.manifests import ManifestEntry
+from registry.catalog.repositories import Repository
 from registry.oci import mediatypes
 from registry.oci.descriptors import ManifestReference, Role
 from registry.oci.errors import ErrorCode, RegistryError
@@ -12,6 +15,10 @@ from registry.oci.names import Reference, RepositoryName, Tag
 from storage.digest import Digest
 
 LAYERS_MANY_CLIENTS_TAKE = 127
+
+DESCRIPTION = "org.opencontainers.image.description"
+DESCRIPTION_LIMIT = 1000
+"""How many characters of an image's description its repository takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +34,8 @@ class PushedManifest:
 class Manifests:
     """The use cases about manifests."""
 
-    def __init__(self, catalog: Catalog, *, allow_missing: bool) -> None:
-        self._catalog = catalog
+    def __init__(self, audit: Audit, *, allow_missing: bool) -> None:
+        self._audit = audit
         self._allow_missing = allow_missing
 
     def push(
@@ -39,7 +46,7 @@ class Manifests:
         *,
         content_type: str | None,
         tags: tuple[Tag, ...] = (),
-        actor: str,
+        origin: Origin,
     ) -> PushedManifest:
         """Check a manifest and publish it, its references and its tags in one transaction (end-7a, end-7b).
 
@@ -52,29 +59,29 @@ class Manifests:
         except InvalidManifest as error:
             raise RegistryError(ErrorCode.MANIFEST_INVALID, str(error)) from None
         pointing = (reference, *tags) if isinstance(reference, Tag) else tags
-        with self._catalog.begin() as tx:
+        with self._audit.begin(origin) as change:
+            tx = change.tx
             repository = tx.repositories.ensure(name)
             blobs = self._check_children(tx, repository.id, manifest)
             entry = tx.manifests.put(repository.id, digest, manifest)
             tx.blobs.mark_referenced(sorted(blobs))
+            change.record("push", repository=name.value, reference=str(reference), new=str(digest))
             for tag in pointing:
-                tx.tags.point(repository.id, tag, entry, actor=actor)
+                _point(change, repository, tag, entry)
+            _describe(tx, repository, manifest)
         subject = manifest.subject.digest if manifest.subject else None
         return PushedManifest(digest, pointing, subject, tuple(_warnings(manifest)))
 
-    def delete(self, name: RepositoryName, reference: Reference, *, actor: str) -> None:
+    def delete(self, name: RepositoryName, reference: Reference, *, origin: Origin) -> None:
         """Remove a tag alone, or a manifest with every tag that points to it (end-9). Raises MANIFEST_UNKNOWN."""
         try:
-            with self._catalog.begin() as tx:
-                repository = tx.repositories.get(name)
+            with self._audit.begin(origin) as change:
+                repository = change.tx.repositories.get(name)
                 if isinstance(reference, Tag):
-                    tx.tags.remove(repository.id, reference, actor=actor)
-                    return
-                entry = tx.manifests.locked(repository.id, reference, exclusive=True)
-                named = tx.manifests.named_by(entry)
-                tx.tags.remove_all(repository.id, entry, actor=actor)
-                tx.manifests.delete(repository.id, entry)
-                tx.blobs.mark_unreferenced(named)
+                    old = change.tx.tags.remove(repository.id, reference, actor=origin.actor)
+                    change.record("tag.delete", repository=name.value, reference=reference.value, old=old)
+                else:
+                    _delete_manifest(change, repository, reference)
         except NotFound:
             raise manifest_unknown(name, reference) from None
 
@@ -96,6 +103,31 @@ class Manifests:
                     f"{arrow.place}.size is {arrow.descriptor.size}, but the blob has {size} bytes",
                 )
         return sizes.keys() - known
+
+
+def _point(change: Change, repository: Repository, tag: Tag, entry: ManifestEntry) -> None:
+    old = change.tx.tags.point(repository.id, tag, entry, actor=change.origin.actor)
+    if old != str(entry.digest):
+        name = repository.name.value
+        change.record("tag.move", repository=name, reference=tag.value, old=old, new=str(entry.digest))
+
+
+def _delete_manifest(change: Change, repository: Repository, digest: Digest) -> None:
+    tx, name = change.tx, repository.name.value
+    entry = tx.manifests.locked(repository.id, digest, exclusive=True)
+    named = tx.manifests.named_by(entry)
+    for tag in tx.tags.remove_all(repository.id, entry, actor=change.origin.actor):
+        change.record("tag.delete", repository=name, reference=tag, old=str(digest))
+    tx.manifests.delete(repository.id, entry)
+    tx.blobs.mark_unreferenced(named)
+    change.record("manifest.delete", repository=name, reference=str(digest), old=str(digest))
+
+
+def _describe(tx: Transaction, repository: Repository, manifest: Manifest) -> None:
+    """Take an image's description for its repository's, unless somebody has written one by hand (OCI annotations)."""
+    text = manifest.annotations.get(DESCRIPTION, "").strip()[:DESCRIPTION_LIMIT]
+    if text and text != repository.description and repository.description_by != "operator":
+        tx.repositories.describe(repository.id, text, "annotation")
 
 
 def manifest_unknown(name: RepositoryName, reference: Reference) -> RegistryError:

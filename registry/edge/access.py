@@ -12,7 +12,7 @@ from starlette.types import Scope
 
 from auth.policy import Action, Reach, reach
 from auth.scopes import Scope as TokenScope
-from auth.tokens import InvalidToken, Verifier, key_id
+from auth.tokens import InvalidToken, Verifier
 from registry.accounts.advice import Advice
 from registry.accounts.holders import load_named
 from registry.accounts.keys import KeyRing
@@ -164,10 +164,14 @@ class AccountAccess:
     async def _bearer(self, scope: Scope, value: bytes, token: str, scopes: tuple[TokenScope, ...]) -> Caller:
         now = int(time.time())
         keys = self._keys.seen
-        if keys is None or key_id(token) not in keys:
-            keys = await self._lane.call(self._keys.public_with, key_id(token) or "")
         try:
-            claims = self._verifier.verify(token, keys, now)
+            try:
+                claims = self._verifier.verify(token, keys or {}, now)
+            except InvalidToken as error:
+                if not error.unknown_key:
+                    raise
+                keys = await self._lane.call(self._keys.look)
+                claims = self._verifier.verify(token, keys, now)
         except InvalidToken as error:
             what = "the token has expired" if error.expired else "the token is not valid here"
             raise self._unauthorized(scope, scopes, f"{what}; get a new one", error="invalid_token") from None
@@ -180,7 +184,7 @@ class AccountAccess:
             claims.registry,
             claims.expires_at,
         )
-        self._remember(value, caller, keys)
+        self._remember(value, caller, keys or {})
         return caller
 
     async def _basic(
@@ -224,5 +228,3 @@ class AccountAccess:
 
 def _says_docker_token(scope: Scope) -> bool:
     return any(name == b"x-docker-token" for name, _ in scope["headers"])
-
-

@@ -4,8 +4,7 @@ Secrets and remembered passwords are looked up in the SQL lane; a password goes 
 one at a time, so that a flood of wrong passwords costs 64 MiB and one core at most, and pulls go on beside it.
 """
 
-from registry.accounts.sign_in import Principal, SignIn, is_secret, refusal
-from registry.accounts.sign_in import LONGEST_NAME, LONGEST_SECRET
+from registry.accounts.sign_in import LONGEST_NAME, LONGEST_SECRET, Principal, SignIn, is_secret, refusal
 from registry.audit import Origin
 from registry.edge.bridge import Bridge
 from registry.oci.errors import ErrorCode, RegistryError
@@ -32,7 +31,9 @@ class Doorman:
             return known
         if self._waiting >= WAITING_LIMIT:
             raise RegistryError(
-                ErrorCode.TOOMANYREQUESTS, "many people are signing in right now; try again shortly", headers={"retry-after": "5"}
+                ErrorCode.TOOMANYREQUESTS,
+                "many people are signing in right now; try again shortly",
+                headers={"retry-after": "5"},
             )
         self._waiting += 1
         try:

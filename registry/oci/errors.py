@@ -34,6 +34,7 @@ class ErrorCode(Enum):
     URI_TOO_LONG = ("MANIFEST_INVALID", 414, "too many tags in one request")
     HEADERS_TOO_LARGE = ("UNSUPPORTED", 431, "the request line and headers are larger than this registry takes")
     REQUEST_INVALID = ("UNSUPPORTED", 400, "the request is not one that this registry understands")
+    INSUFFICIENT_SCOPE = ("DENIED", 401, "this token does not cover that; ask for one that does")
     NOT_FOUND = ("UNSUPPORTED", 404, "there is nothing at this address")
     REQUEST_TIMEOUT = ("BLOB_UPLOAD_INVALID", 408, "the request's body came too slowly")
 
@@ -74,6 +75,8 @@ class RegistryError(Exception):
              message: a sentence that replaces the row's own, written for the person who meets it.
              details: one error is answered for each; none means one error without detail.
              headers: such as `Range` or `Retry-After`; names in lower case.
+
+    `beside` holds members of the document beside `errors`, where another standard wants them too (RFC 6749, 5.2).
     """
 
     def __init__(
@@ -89,10 +92,11 @@ class RegistryError(Exception):
         self.message = message or code.message
         self.details = details
         self.headers = dict(headers or {})
+        self.beside: dict[str, object] = {}
 
-    def body(self) -> dict[str, list[dict[str, object]]]:
-        """Give the answer's JSON document (distribution-spec, "Error Codes")."""
+    def body(self) -> dict[str, object]:
+        """Give the answer's JSON document (distribution-spec, "Error Codes"), and what `beside` adds to it."""
         rows: list[dict[str, object]] = [
             {"code": self.code.wire, "message": self.message, "detail": detail} for detail in self.details
         ]
-        return {"errors": rows or [{"code": self.code.wire, "message": self.message}]}
+        return {"errors": rows or [{"code": self.code.wire, "message": self.message}], **self.beside}

@@ -1,19 +1,18 @@
-"""The settings: one frozen model, read once from defaults, a TOML file, the environment and `*_FILE` secrets.
+"""Reading the settings once: from defaults, a TOML file, the environment, `*_FILE` secrets and the command line.
 
-Only `app` and `cli` see it; drivers and use cases take plain arguments. Sizes are bytes, times are `timedelta`.
 Every mistake is reported at once, each with its key, where it came from and what is allowed.
 """
 
 import difflib
 import os
-import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
+
+from registry.settings.model import Section, Settings
 
 PREFIX = "MOORAGE_"
 NESTING = "__"
@@ -25,113 +24,6 @@ class ConfigurationError(Exception):
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(self.problems))
-
-
-def _seconds(value: object) -> object:
-    """Take a number of seconds that is a text too, for the environment has nothing else."""
-    return float(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", value) else value
-
-
-ZERO = timedelta(0)
-Duration = Annotated[timedelta, BeforeValidator(_seconds), Field(ge=ZERO)]
-"""Seconds, such as 30, or ISO 8601, such as PT24H."""
-
-
-class Section(BaseModel):
-    """A section of the settings: frozen, and closed to unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-
-class Server(Section):
-    """How the server listens and works."""
-
-    listen: str = Field("127.0.0.1:5000", description="HOST:PORT; [::1]:5000 for IPv6; port 0 picks a free one")
-    uds: Path | None = Field(None, description="listen on this unix socket instead of `listen`")
-    workers: int = Field(0, ge=0, le=256, description="worker processes; 0: one for each core, 4 at most")
-    engine: Literal["uvicorn", "granian"] = Field("uvicorn", description="the HTTP server under the app")
-    tls_cert: Path | None = Field(None, description="certificate chain in PEM; read again when it changes")
-    tls_key: Path | None = Field(None, description="private key in PEM")
-    drain_timeout: Duration = Field(timedelta(seconds=30), description="how long SIGTERM waits for open requests")
-    header_timeout: Duration = Field(
-        timedelta(seconds=10), gt=ZERO, description="how long a request's headers may take"
-    )
-    keep_alive: Duration = Field(timedelta(seconds=75), gt=ZERO, description="how long an idle connection is kept")
-    stall_timeout: Duration = Field(
-        timedelta(seconds=60), gt=ZERO, description="how long a reader or writer may stand still"
-    )
-
-
-class Limits(Section):
-    """How much one request, and all of them together, may take."""
-
-    requests_in_flight: int = Field(512, ge=1, description="requests a worker handles at once; more get 503")
-    blob_bytes: int = Field(20 * 2**30, ge=1, description="the largest blob")
-    uploads_per_subject: int = Field(256, ge=1, description="upload sessions of one user (open mode: one address)")
-    storage_threads: int = Field(16, ge=1, le=256, description="threads of a worker that write blobs, and that read")
-    database_threads: int = Field(8, ge=1, le=256, description="threads, and connections, of a worker for SQL")
-
-
-class Storage(Section):
-    """Where the bytes are."""
-
-    path: Path = Field(Path("moorage-data"), description="the data directory; `moorage serve` creates it")
-    reserve_bytes: int = Field(
-        256 * 2**20, ge=0, description="uploads are refused below this much free space, or 5 % if that is less"
-    )
-
-
-class Database(Section):
-    """Where the catalog is."""
-
-    url: str | None = Field(None, description="SQLAlchemy URL; none: SQLite in the data directory")
-
-
-class Manifests(Section):
-    """What is asked of manifests."""
-
-    allow_missing: bool = Field(False, description="accept manifests whose children are not here")
-
-
-class Uploads(Section):
-    """What becomes of unfinished uploads."""
-
-    expiry: Duration = Field(
-        timedelta(hours=24), gt=ZERO, description="a session that moved no byte for so long is removed"
-    )
-    sweep_interval: Duration = Field(timedelta(hours=1), gt=ZERO, description="how often that is looked for")
-
-
-class Auth(Section):
-    """Who may do what."""
-
-    mode: Literal["accounts", "open"] = Field("accounts", description="open: everyone may read and write everything")
-
-
-class Log(Section):
-    """What is written to standard error."""
-
-    format: Literal["text", "json"] = Field("text", description="for people, or for machines")
-    level: Literal["debug", "info", "warning", "error"] = Field("info", description="the least level that is written")
-    access: bool = Field(True, description="one line for each request")
-
-
-class Settings(Section):
-    """All settings."""
-
-    server: Server = Field(default_factory=Server)
-    limits: Limits = Field(default_factory=Limits)
-    storage: Storage = Field(default_factory=Storage)
-    database: Database = Field(default_factory=Database)
-    manifests: Manifests = Field(default_factory=Manifests)
-    uploads: Uploads = Field(default_factory=Uploads)
-    auth: Auth = Field(default_factory=Auth)
-    log: Log = Field(default_factory=Log)
-
-    @property
-    def database_url(self) -> str:
-        """Give the catalog's URL."""
-        return self.database.url or f"sqlite:///{self.storage.path.absolute() / 'moorage.db'}"
 
 
 Tree = dict[str, dict[str, Any]]
@@ -243,4 +135,11 @@ def _explained(line: dict[str, Any], origins: Origins) -> str:
     wanted = f"{line['msg'][:1].lower()}{line['msg'][1:]}"
     if line["type"].startswith("time_delta"):
         wanted = "input should be a number of seconds, such as 30, or a duration, such as PT24H"
-    return f"{key} (from {origin}): {wanted}; got {line['input']!r}"
+    return f"{key} (from {origin}): {wanted}; got {_hidden(place, line['input'])}"
+
+
+def _hidden(place: tuple[str, ...], value: object) -> str:
+    """Write a value, unless it is a secret."""
+    section = _sections().get(place[0])
+    field = section.model_fields.get(place[1]) if section and len(place) > 1 else None
+    return "a secret" if field is not None and "SecretStr" in str(field.annotation) else repr(value)

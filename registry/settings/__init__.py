@@ -1,0 +1,17 @@
+"""The settings: one frozen model, read once. Only `app` and `cli` see it; what is below takes plain arguments."""
+
+from registry.settings.model import Database, Log, Settings, Storage
+from registry.settings.sources import PREFIX, ConfigurationError, Origins, every_key, load, variable
+
+__all__ = [
+    "PREFIX",
+    "ConfigurationError",
+    "Database",
+    "Log",
+    "Origins",
+    "Settings",
+    "Storage",
+    "every_key",
+    "load",
+    "variable",
+]
