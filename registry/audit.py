@@ -1,8 +1,8 @@
 """The audit trail: who did what, from where, and what came of it; as rows of the catalog and as lines of JSON.
 
-What changes content, rights or keys is recorded in the transaction that changes it, and so fails with it; a sign-in or a
-token never waits for a write: its line is written at once and its row with the next `flush` (design: "Writes that may
-fail"). Never holds a secret: what goes in are names, digests and sentences of ours.
+What changes content, rights or keys is recorded in the transaction that changes it, and so fails with it; a sign-in or
+a token never waits for a write: its line is written at once and its row with the next `flush` (design: "Writes that
+may fail"). Never holds a secret: what goes in are names, digests and sentences of ours.
 """
 
 import os
@@ -22,7 +22,7 @@ from registry.catalog.catalog import Catalog, Transaction
 from registry.catalog.errors import CatalogUnavailable
 
 QUEUE_LIMIT = 10_000
-"""Rows that wait for the database; past that they are dropped and counted, while their lines are written all the same."""
+"""Rows that wait for the database; past that they are dropped and counted, but their lines are written."""
 
 BATCH = 1000
 

@@ -1,7 +1,7 @@
 """The keys that sign tokens: next (published already), active (signs), retired (verifies until its tokens are gone).
 
-They live in the catalog, private halves sealed by the master key, so that every worker and replica has the same ones and
-a rotation needs no restart: who reads the ring late still knows the key that signs now, for it was published as `next`.
+They live in the catalog, private halves sealed by the master key, so that every worker and replica has the same ones
+and a rotation needs no restart: who reads the ring late knows the key that signs now, for it was published as `next`.
 """
 
 import threading
@@ -68,7 +68,7 @@ class KeyRing:
                     self._add(tx, state)
 
     def rotate(self, origin: Origin, *, older_than: timedelta = timedelta(0)) -> str | None:
-        """Make the next key the active one, and a new next one; give its id, or None where the active one is younger."""
+        """Make the next key the active one, and a new next one; give its id, or None where the active is younger."""
         with self._audit.begin(origin) as change:
             tx = change.tx
             rows = {row.state: row for row in tx.keys.all() if row.state != "retired"}
@@ -99,7 +99,7 @@ class KeyRing:
 
     @property
     def seen(self) -> Mapping[str, PublicKey] | None:
-        """Give the keys that verified when the ring was last read; None: it never was. The same object while they last."""
+        """Give the keys that verified at the last reading; None: there was none. The same object while they last."""
         ring = self._ring
         return ring.public if ring is not None else None
 

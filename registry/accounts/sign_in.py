@@ -109,7 +109,7 @@ class SignIn:
             return Principal(load_holder(tx, account), account.id, refreshable=True)
 
     def _signed_in(self, account: Account, password: str, origin: Origin) -> str:
-        """Note where an account signed in, and hash its password anew where the cost has risen; give the stored hash."""
+        """Note where an account signed in, hash its password anew where the cost has risen; give what is stored."""
         stored = account.password or ""
         network = network_of(origin.address)
         fresh = self._hasher.hash(password) if self._hasher.outdated(stored) else None
@@ -148,7 +148,7 @@ def refusal() -> RegistryError:
 
 
 def is_secret(text: str) -> bool:
-    """Tell whether this is looked up rather than hashed slowly: a secret of ours, or something made to look like one."""
+    """Tell whether this is looked up rather than hashed slowly: it looks like a secret of ours."""
     return text.startswith(tuple(kind.value for kind in SecretKind))
 
 

@@ -1,8 +1,8 @@
 """Sliding-window limits on failed sign-ins, counted in the catalog, so that all workers and replicas share them.
 
-Never a hard lock: a window slides on by itself; a right secret of 256 bits is never held up, for nobody guesses one; and
-whoever signed in from a network before is not held up there by what others try elsewhere. What was typed as a name may be
-a password: only its hash is kept. A network is an IPv4 address, or the /64 of an IPv6 address.
+Never a hard lock: a window slides on by itself; a right secret of 256 bits is never held up, for nobody guesses one;
+and whoever signed in from a network before is not held up there by what others try elsewhere. What was typed as a name
+may be a password: only its hash is kept. A network is an IPv4 address, or the /64 of an IPv6 address.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ LONG = 3600 * SECOND
 
 @dataclass(frozen=True, slots=True)
 class ThrottleLimits:
-    """How many failures are let pass: of one name from one network and of one network in 5 minutes, of a name in an hour.
+    """How many failures are let pass: of a name in one network and of a network in 5 minutes, of a name in an hour.
 
     A network has more room than a name: an office sits behind one address.
     """
@@ -90,7 +90,7 @@ def too_many(wait: int) -> RegistryError:
     """Say when to come back."""
     return RegistryError(
         ErrorCode.TOOMANYREQUESTS,
-        f"too many failed sign-ins; wait {wait} seconds and try again, with the right password or a personal access token",
+        f"too many failed sign-ins; try again in {wait} seconds, with the right password or a personal access token",
         headers={"retry-after": str(wait)},
     )
 

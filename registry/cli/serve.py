@@ -1,17 +1,15 @@
 """`moorage serve`: start the registry, and stay until it is told to stop."""
 
 import os
-import sys
 from collections.abc import Mapping
-from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from registry import __version__
 from registry.cli.common import USAGE, read_settings, stop
+from registry.cli.welcome import Welcome
 
 if TYPE_CHECKING:
     from registry.serving.plan import ServingPlan
@@ -19,10 +17,6 @@ if TYPE_CHECKING:
 
 DEFAULT_WORKERS = 4
 
-OPEN_ADVICE = (
-    "accounts are not built into this version yet, so the registry can only run in open mode, in which everyone who"
-    " reaches it may read and write everything. Start it with: moorage serve --open"
-)
 EVERYONE_ADVICE = (
     "open mode on {listen} would let everyone on the network read and write everything. Listen on 127.0.0.1,"
     " or say that you mean it: --open --open-to-everyone"
@@ -73,10 +67,10 @@ def serve(
 
 def refuse_unsafe(settings: "Settings", *, open_to_everyone: bool) -> None:
     """Stop before anything is touched if the registry would be open by accident."""
-    if settings.auth.mode != "open":
-        stop(OPEN_ADVICE, USAGE)
-    if settings.server.uds is None and not open_to_everyone and not _is_loopback(settings.server.listen):
-        stop(EVERYONE_ADVICE.format(listen=settings.server.listen), USAGE)
+    server = settings.server
+    exposed = server.uds is None and not _is_loopback(server.listen)
+    if settings.auth.mode == "open" and exposed and not open_to_everyone:
+        stop(EVERYONE_ADVICE.format(listen=server.listen), USAGE)
     if (settings.server.tls_cert is None) != (settings.server.tls_key is None):
         stop("a certificate and its key go together: give both --tls-cert and --tls-key", USAGE)
 
@@ -98,6 +92,8 @@ def _is_loopback(listen: str) -> bool:
 
 
 def _run(settings: "Settings") -> int:
+    from registry.accounts.first_start import BadAdminPassword
+    from registry.accounts.keys import WrongMasterKeyError
     from registry.app import app_factory, prepare
     from registry.catalog.errors import CatalogError
     from registry.catalog.schema import SchemaError
@@ -111,10 +107,12 @@ def _run(settings: "Settings") -> int:
     try:
         plan = _plan(settings)
         with Layout.open(settings.storage.path, create=True).lock():
-            prepare(settings)
-            announce = partial(_announce, settings)
-            return engines[settings.server.engine](app_factory(settings), plan, announce=announce)
-    except (StorageError, SchemaError, CatalogError) as error:
+            welcome = Welcome(settings, prepare(settings))
+            try:
+                return engines[settings.server.engine](app_factory(settings), plan, announce=welcome.say)
+            finally:
+                welcome.save_password()
+    except (StorageError, SchemaError, CatalogError, WrongMasterKeyError, BadAdminPassword) as error:
         stop(str(error))
     except ModuleNotFoundError as error:
         stop(f"the server {settings.server.engine} is not installed ({error}): pip install 'moorage[granian]'")
@@ -138,14 +136,3 @@ def _plan(settings: "Settings") -> "ServingPlan":
         keep_alive=server.keep_alive.total_seconds(),
         write_stall=server.stall_timeout.total_seconds(),
     )
-
-
-def _announce(settings: "Settings", url: str) -> None:
-    """Tell the person who started it that it is ready, and what to type next."""
-    host = url.partition("://")[2]
-    print(f"Moorage {__version__} is ready at {url}, its data in {settings.storage.path.absolute()}", file=sys.stderr)
-    if settings.auth.mode == "open":
-        print("Open mode: everyone who reaches this address may read and write everything.", file=sys.stderr)
-    if settings.server.uds is None:
-        print(f"Try:  docker tag IMAGE {host}/IMAGE && docker push {host}/IMAGE", file=sys.stderr)
-    sys.stderr.flush()

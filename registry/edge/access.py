@@ -1,7 +1,7 @@
 """The one enforcement point: who asks, and may they? Fed by the endpoint table, closed by default.
 
 It knows headers, tokens and challenges; the decisions are `auth.policy`'s. A verified token is remembered until it
-expires, so that a pull costs a look into a dictionary. A refusal takes the same steps for what is absent and what is hidden.
+expires, so that a pull costs a look into a dictionary. A refusal takes the same steps for what is absent and hidden.
 """
 
 import time

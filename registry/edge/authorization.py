@@ -1,4 +1,4 @@
-"""Reading the Authorization header (RFC 9110, section 11.6.2): Basic (RFC 7617), Bearer (RFC 6750), or a clear refusal."""
+"""Reading the Authorization header (RFC 9110, section 11.6.2): Basic (RFC 7617), Bearer (RFC 6750), or a refusal."""
 
 import base64
 import binascii

@@ -1,7 +1,7 @@
 """Who sent a request, and what they may do with it: the outcome of every way of signing in, in one form.
 
-A caller's access is what a token grants, or what policy grants to somebody who signed in with Basic for the repositories
-that the request names. In open mode everybody may do everything, and is called by their network address.
+A caller's access is what a token grants, or what policy grants to somebody who signed in with Basic for the
+repositories that the request names. In open mode everybody may do everything, and is called by their address.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """What a 401 says: where to get a token, for which scopes, and what was wrong (RFC 6750, section 3).
 
-The realm has to be absolute, for clients accept nothing else: the public address of the settings, or else the scheme and
-Host of the request, checked by grammar, for what is echoed in a header decides where clients send passwords.
+The realm has to be absolute, for clients accept nothing else: the public address of the settings, or else the scheme
+and Host of the request, checked by grammar, for what is echoed in a header decides where clients send passwords.
 """
 
 import re
@@ -18,7 +18,7 @@ HOST = re.compile(
     r"|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?",
     re.ASCII,
 )
-"""A host name, an IPv4 address or an IPv6 address in brackets, and a port (RFC 3986, section 3.2.2, what of it occurs)."""
+"""A host name, an IPv4 address or an IPv6 address in brackets, and a port (of RFC 3986, section 3.2.2, what occurs)."""
 
 TOKEN_PATH = "/token"  # noqa: S105  # an address
 LONGEST_HOST = 261

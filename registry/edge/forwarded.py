@@ -1,7 +1,7 @@
 """Behind reverse proxies that the settings name: who the client really is, and by which address it came.
 
-X-Forwarded-For, -Proto and -Host count only where the connection comes from a trusted proxy; of the chain of addresses
-the last one that is no trusted proxy is the client. From anybody else these headers are ignored: they can write anything.
+X-Forwarded-For, -Proto and -Host count only where the connection comes from a trusted proxy; of the chain of
+addresses the last one that is no trusted proxy is the client. From anybody else these headers are ignored.
 """
 
 from collections.abc import Sequence
