@@ -9,37 +9,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError, TimeoutError
 
-from registry.catalog.blobs import Blobs
 from registry.catalog.engine import Clock, Database
 from registry.catalog.errors import CatalogFull, CatalogUnavailable
-from registry.catalog.journal import Journal
-from registry.catalog.manifests import Manifests
-from registry.catalog.repositories import Repositories
-from registry.catalog.tags import Tags
-from registry.catalog.uploads import UploadSessions
+from registry.catalog.transaction import Transaction
+
+__all__ = ["Catalog", "Transaction", "system_clock", "translated"]
 
 
 def system_clock() -> int:
     """Give the time in microseconds since 1970, UTC."""
     return time.time_ns() // 1000
-
-
-class Transaction:
-    """One transaction. `now` is its time in microseconds since 1970, UTC."""
-
-    __slots__ = ("blobs", "journal", "manifests", "now", "repositories", "tags", "uploads")
-
-    def __init__(self, connection: Connection, now: int) -> None:
-        self.now = now
-        self.journal = Journal(connection, now)
-        self.repositories = Repositories(connection, now)
-        self.blobs = Blobs(connection, now, self.journal)
-        self.manifests = Manifests(connection, now, self.journal)
-        self.tags = Tags(connection, now, self.journal)
-        self.uploads = UploadSessions(connection, now)
 
 
 class Catalog:

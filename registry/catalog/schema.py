@@ -15,8 +15,8 @@ from sqlalchemy import inspect, text
 from registry.catalog.catalog import translated
 from registry.catalog.engine import Database
 
-HEAD = "0001"
-KNOWN = ("0001",)
+HEAD = "0002"
+KNOWN = ("0001", "0002")
 LOCK_WAIT = 60.0
 
 

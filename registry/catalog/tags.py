@@ -37,8 +37,11 @@ class Tags:
         self._now = now
         self._journal = journal
 
-    def point(self, repository_id: int, tag: Tag, entry: ManifestEntry, *, actor: str) -> None:
-        """Make a tag, or move it; pushing what it points to already leaves no line in its history."""
+    def point(self, repository_id: int, tag: Tag, entry: ManifestEntry, *, actor: str) -> str | None:
+        """Make a tag, or move it; pushing what it points to already leaves no line in its history.
+
+        Returns: the digest that it pointed to before; None: it is new.
+        """
         old = self._pointed(repository_id, tag)
         row = {
             "repository_id": repository_id,
@@ -49,22 +52,25 @@ class Tags:
         self._connection.execute(_point, row)
         if old != str(entry.digest):
             self._remember(repository_id, tag.value, old, str(entry.digest), actor)
+        return old
 
-    def remove(self, repository_id: int, tag: Tag, *, actor: str) -> None:
-        """Remove one tag and nothing else. Raises NotFound."""
+    def remove(self, repository_id: int, tag: Tag, *, actor: str) -> str:
+        """Remove one tag and nothing else; gives the digest that it pointed to. Raises NotFound."""
         old = self._pointed(repository_id, tag)
         if old is None:
             raise NotFound(str(tag))
         self._connection.execute(delete(_row).where(_row.c.repository_id == repository_id, _row.c.name == tag.value))
         self._remember(repository_id, tag.value, old, None, actor)
+        return old
 
-    def remove_all(self, repository_id: int, entry: ManifestEntry, *, actor: str) -> None:
-        """Remove every tag that points to a manifest."""
+    def remove_all(self, repository_id: int, entry: ManifestEntry, *, actor: str) -> list[str]:
+        """Remove every tag that points to a manifest; gives their names."""
         where = (_row.c.repository_id == repository_id, _row.c.manifest_id == entry.id)
         names = list(self._connection.execute(select(_row.c.name).where(*where)).scalars())
         self._connection.execute(delete(_row).where(*where))
         for name in names:
             self._remember(repository_id, name, str(entry.digest), None, actor)
+        return names
 
     def page(self, repository_id: int, after: str, limit: int) -> list[str]:
         """List up to `limit` tags after `after`, in ASCII order."""

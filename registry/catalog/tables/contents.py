@@ -1,9 +1,4 @@
-"""The catalog's tables, as SQLAlchemy Core describes them; the migrations make exactly these.
-
-Conventions: names of content are kept as text and compared byte by byte (ASCII order, as the specification lists
-tags); times are whole microseconds since 1970 in UTC; sizes are bytes. Repositories and blobs have ids of their
-own, so that a repository can be renamed and a blob can move to another key without touching what refers to it.
-"""
+"""The tables of what is pushed: repositories, blobs and links, manifests and references, tags, uploads, the journal."""
 
 from sqlalchemy import (
     BigInteger,
@@ -13,27 +8,13 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-Bytewise = Text().with_variant(Text(collation="C"), "postgresql")
-"""Text that sorts by its bytes on every database."""
-
-Id = BigInteger().with_variant(Integer(), "sqlite")
-"""A row's own number; SQLite counts only INTEGER keys by itself."""
+from registry.catalog.tables.columns import Bytewise, Id, metadata
 
 repository = Table(
     "repository",
@@ -41,7 +22,37 @@ repository = Table(
     Column("id", Id, primary_key=True, autoincrement=True),
     Column("name", Bytewise, nullable=False, unique=True),
     Column("created_at", BigInteger, nullable=False),
+    Column(
+        "visibility",
+        Text,
+        CheckConstraint("visibility IN ('public', 'internal', 'private')", name="visibility"),
+        nullable=False,
+        server_default="private",
+        comment="who may pull without a grant: everybody, every user, or nobody",
+    ),
+    Column("description", Text, nullable=False, server_default=text("''")),
+    Column(
+        "description_by",
+        Text,
+        CheckConstraint("description_by IN ('', 'annotation', 'operator')", name="description_by"),
+        nullable=False,
+        server_default=text("''"),
+        comment="where the description comes from; what an operator wrote is not replaced by a push",
+    ),
+    Column("pulls", BigInteger, nullable=False, server_default="0"),
+    Column("pulled_at", BigInteger, comment="none: never pulled since pulls are counted"),
+    Index(None, "visibility", "name"),
+    Index(None, "visibility", "pulls"),
     sqlite_autoincrement=True,
+)
+
+repository_trigram = Table(
+    "repository_trigram",
+    metadata,
+    Column("trigram", Bytewise, primary_key=True, comment="three characters of a word of the name or the description"),
+    Column("repository_id", Id, ForeignKey("repository.id"), primary_key=True),
+    Index(None, "repository_id"),
+    sqlite_with_rowid=False,
 )
 
 blob = Table(
