@@ -40,6 +40,7 @@ _by_id = _accounts.where(_row.c.id == bindparam("id"))
 _page = _accounts.where(_row.c.name > bindparam("after")).order_by(_row.c.name).limit(bindparam("limit"))
 _page_of_kind = _page.where(_row.c.kind == bindparam("kind"))
 _robots = _accounts.where(_row.c.organization_id == bindparam("id")).order_by(_row.c.name)
+_administrators = _accounts.where(_row.c.administrator.is_(True), _row.c.disabled_at.is_(None)).order_by(_row.c.name)
 _add = sqlite_insert(_row).on_conflict_do_nothing(index_elements=[_row.c.name])
 _change = update(_row).where(_row.c.id == bindparam("account"))
 
@@ -98,6 +99,10 @@ class Accounts:
         if kind is not None:
             query, parameters["kind"] = _page_of_kind, kind
         return [account_of(row) for row in self._connection.execute(query, parameters)]
+
+    def administrators(self) -> list[Account]:
+        """List those who administer the whole registry and are not shut out, by name."""
+        return [account_of(row) for row in self._connection.execute(_administrators)]
 
     def robots(self, organization_id: int) -> list[Account]:
         """List an organisation's robots by name."""
