@@ -69,7 +69,9 @@ def prepare(settings: Settings) -> str | None:
 
 def _prepare_accounts(settings: Settings, catalog: Catalog) -> str | None:
     audit = audit_for(settings, catalog)
-    master = load_master_key(settings.storage.path, _secret(settings, "master_key"), create=True)
+    with catalog.read() as tx:
+        fresh = not tx.keys.all()
+    master = load_master_key(settings.storage.path, _secret(settings, "master_key"), create=fresh)
     KeyRing(catalog, master, audit).ensure()
     return ensure_administrator(audit, PasswordHasher(), _secret(settings, "password"), FIRST_START)
 
