@@ -3,17 +3,17 @@
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select
 
 from registry.catalog import tables
 
-ORDER_SLACK = 600_000_000
-"""Microseconds by which a line may be written later than another that tells of a later time."""
+LATENESS = 600_000_000
+"""Microseconds by which a line may be written after the time that it tells of."""
 
 _row = tables.audit
 _insert = insert(_row)
-_first_since = (
-    select(_row.c.id).where(_row.c.at >= bindparam("near_since")).order_by(_row.c.at, _row.c.id).limit(1)
+_last_before = (
+    select(_row.c.id).where(_row.c.at < bindparam("surely_before")).order_by(_row.c.at.desc()).limit(1)
 ).scalar_subquery()
 
 
@@ -87,10 +87,10 @@ class AuditTrail:
         if after_id is not None:
             where.append(_row.c.id < after_id)
         if since is not None:
-            # The bound on the id ends the walk, which goes by id, where the rest can only be older.
-            where += [_row.c.at >= since, _row.c.id >= _first_since]
+            # The walk goes by id, and may end where the rest was written, not only happened, before.
+            where += [_row.c.at >= since, _row.c.id > func.coalesce(_last_before, 0)]
         query = select(*_row.c).where(*where).order_by(_row.c.id.desc()).limit(limit)
-        rows = self._connection.execute(query, {"near_since": (since or 0) - ORDER_SLACK})
+        rows = self._connection.execute(query, {"surely_before": (since or 0) - LATENESS})
         return [AuditLine(row.id, AuditEvent(**{name: row._mapping[name] for name in _NAMES})) for row in rows]
 
     def purge(self, before: int, limit: int = 10_000) -> int:

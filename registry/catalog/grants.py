@@ -64,12 +64,20 @@ _administrators_shown = _administrators.order_by("name").limit(ADMINISTRATORS_SH
 
 @dataclass(frozen=True, slots=True)
 class GrantTarget:
-    """Who gets rights on what: an account or a team, on a namespace or a repository; exactly one of each pair."""
+    """Who gets rights on what: an account or a team, on a namespace or a repository."""
 
     account_id: int | None = None
     team_id: int | None = None
     namespace: str | None = None
     repository_id: int | None = None
+
+    def columns(self) -> dict[str, int | str]:
+        """Give what is set. Raises ValueError unless it is exactly one of each pair."""
+        if (self.account_id is None) == (self.team_id is None) or (self.namespace is None) == (
+            self.repository_id is None
+        ):
+            raise ValueError("a grant is to exactly one account or team, on exactly one namespace or repository")
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +112,11 @@ class GrantTable:
         self._now = now
 
     def put(self, target: GrantTarget, rights: int, *, by: str) -> None:
-        """Grant exactly these rights, whatever was granted there before; 0 takes all of them away."""
-        named = {name: value for name, value in asdict(target).items() if value is not None}
+        """Grant exactly these rights, whatever was granted there before; 0 takes all of them away.
+
+        Raises: ValueError unless the target names exactly one subject and one place.
+        """
+        named = target.columns()
         if not rights:
             self._connection.execute(delete(_row).where(*(_row.c[name] == value for name, value in named.items())))
             return

@@ -95,6 +95,8 @@ def page(connection: Connection, reach: Reach, after: str, limit: int) -> list[s
     for stretch in stretches(reach):
         if len(found) == limit and stretch.low >= found[-1]:
             break
+        if stretch.high <= after:
+            continue
         parameters = {**stretch.parameters(), "low": max(stretch.low, after), "limit": limit}
         rows = connection.execute(_page_so if stretch.visibility else _page, parameters).scalars()
         found = sorted({*found, *rows})[:limit]

@@ -27,3 +27,11 @@ def add_manifest(tx: Transaction, *layers: bytes, name: RepositoryName = NAME, m
     entry = tx.manifests.put(repository.id, Digest.of(manifest.content), manifest)
     tx.blobs.mark_referenced([str(arrow.descriptor.digest) for arrow in manifest.references])
     return entry
+
+
+def add_repository(tx: Transaction, name: str, visibility: str = "private", *, pulls: int = 0) -> int:
+    """Make a repository that holds a manifest; gives its id."""
+    repository = tx.repositories.create(RepositoryName.parse(name), visibility)
+    add_manifest(tx, name=repository.name)
+    tx.repositories.count_pulls([(name, pulls, 1)])
+    return repository.id

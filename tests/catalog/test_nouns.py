@@ -157,6 +157,18 @@ def test_a_tags_history_only_grows(catalog: Catalog, clock: Clock) -> None:
     assert [row.at for row in lines] == sorted(row.at for row in lines)
 
 
+def test_whoever_moves_a_tag_is_told_what_it_pointed_to(catalog: Catalog) -> None:
+    with catalog.begin() as tx:
+        add_blob(tx, EMPTY)
+        one, two = add_manifest(tx, mark="1"), add_manifest(tx, mark="2")
+        repository = tx.repositories.get(NAME).id
+        assert tx.tags.point(repository, LATEST, one, actor="ann") is None
+        assert tx.tags.point(repository, LATEST, one, actor="ann") == str(one.digest)
+        assert tx.tags.point(repository, LATEST, two, actor="ann") == str(one.digest)
+        assert tx.tags.remove(repository, LATEST, actor="ann") == str(two.digest)
+        assert tx.tags.remove_all(repository, two, actor="ann") == []
+
+
 def test_deleting_a_manifest_writes_a_line_for_each_of_its_tags(catalog: Catalog) -> None:
     with catalog.begin() as tx:
         add_blob(tx, EMPTY)
@@ -164,7 +176,7 @@ def test_deleting_a_manifest_writes_a_line_for_each_of_its_tags(catalog: Catalog
         repository = tx.repositories.get(NAME).id
         for tag in ("a", "b"):
             tx.tags.point(repository, Tag.parse(tag), entry, actor="ann")
-        tx.tags.remove_all(repository, entry, actor="bob")
+        assert sorted(tx.tags.remove_all(repository, entry, actor="bob")) == ["a", "b"]
         assert tx.tags.page(repository, "", 10) == []
     assert [(row.tag, row.new_digest) for row in history(catalog)[2:]] == [("a", None), ("b", None)]
 
