@@ -2,7 +2,8 @@
 
     DIR/format       the version of this layout, "1\\n"; written last when the directory is made
     DIR/lock         locked exclusively while a server runs; says its process id
-    DIR/moorage.db   the catalog, when it is SQLite
+    DIR/moorage.db   the catalog, when it is SQLite; beside it its -wal and -shm
+    DIR/master.key   seals the signing keys in the catalog; DIR/audit.jsonl  who did what, line by line
     DIR/uploads/     DIR/blobs/     the filesystem driver's
 
 A directory of a newer format, a foreign one and one on a network file system are refused in words that say what to do.
@@ -23,7 +24,7 @@ from storage import durable
 from storage.errors import StorageError, translating
 
 FORMAT = 1
-_OURS = frozenset({"format.new", "lock", "moorage.db", "uploads", "blobs", "lost+found"})
+_OURS = frozenset({"format.new", "lock", "moorage.db", "uploads", "blobs", "master.key", "audit.jsonl", "lost+found"})
 _NETWORK: Mapping[int, str] = MappingProxyType(
     {
         0x6969: "NFS",

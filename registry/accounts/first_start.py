@@ -20,7 +20,7 @@ def ensure_administrator(audit: Audit, hasher: PasswordHasher, given: str | None
     Raises:  BadAdminPassword.
     """
     with audit.begin(origin) as change:
-        if change.tx.accounts.any_administrator():
+        if change.tx.accounts.administrators():
             return None
         try:
             password = check_password(given) if given is not None else new_password()
@@ -33,6 +33,6 @@ def ensure_administrator(audit: Audit, hasher: PasswordHasher, given: str | None
             change.tx.accounts.add_user(ADMIN, password=stored, administrator=True)
         else:
             change.tx.accounts.set_password(account.id, stored)
-            change.tx.accounts.set_administrator(account.id, administrator=True)
+            change.tx.accounts.set_administrator(account.id, True)
         change.record("user.add", reason=f"{ADMIN}, an administrator, at the first start")
     return password if given is None else None

@@ -87,7 +87,7 @@ def _resolved(tx: Transaction, subject: str, target: str) -> GrantTarget:
 
 def _is_repository(tx: Transaction, text: str) -> bool:
     try:
-        return tx.repositories.place(RepositoryName.parse(text)) is not None
+        return tx.repositories.place(RepositoryName.parse(text).value) is not None
     except InvalidName:
         return False
 

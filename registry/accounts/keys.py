@@ -149,7 +149,7 @@ class KeyRing:
     def _add(self, tx: Transaction, state: str) -> str:
         key = SigningKey.generate()
         public = orjson.dumps(key.public.jwk()).decode("ascii")
-        tx.keys.add(key.kid, state, public=public, sealed=key.sealed(self._master), master_key_id=self._master.id)
+        tx.keys.add(KeyRow(key.kid, state, public, key.sealed(self._master), self._master.id, tx.now), state)
         return key.kid
 
     def _forget_old(self, tx: Transaction) -> None:

@@ -159,7 +159,7 @@ def _refuse_stranding(tx: Transaction, account: Account) -> None:
 
 def _keep_an_administrator(change: Change, account: Account, what: str) -> None:
     """Undo a change that leaves nobody to administer the registry. Raises AccountsError."""
-    if account.administrator and not account.disabled and not change.tx.accounts.any_administrator():
+    if account.administrator and not account.disabled and not change.tx.accounts.administrators():
         raise AccountsError(
             f"{account.name} is the only administrator who can sign in, and cannot be {what}; make another one first:"
             " moorage user promote USER"

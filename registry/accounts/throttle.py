@@ -75,14 +75,14 @@ class Throttle:
         limits = self._limits
         since = tx.now - SHORT
         if tx.failures.count_pair(subject, network, since) >= limits.pair:
-            return _until(tx.failures.oldest_pair(subject, network, since), SHORT, tx.now)
+            return _until(tx.failures.oldest_of_pair(subject, network, since, among=limits.pair), SHORT, tx.now)
         if known:
             return 0
         if tx.failures.count_network(network, since) >= limits.network:
-            return _until(tx.failures.oldest_network(network, since), SHORT, tx.now)
+            return _until(tx.failures.oldest_of_network(network, since, among=limits.network), SHORT, tx.now)
         if tx.failures.count_subject(subject, tx.now - LONG) >= limits.name:
             # Backs off instead of locking: a minute after the last failure there is room for one attempt.
-            return _until(tx.failures.newest_subject(subject), 60 * SECOND, tx.now)
+            return _until(tx.failures.oldest_of_subject(subject, tx.now - LONG, among=1), 60 * SECOND, tx.now)
         return 0
 
 

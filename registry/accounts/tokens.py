@@ -13,6 +13,7 @@ from auth.policy import ANONYMOUS, Action, Holder, Place, Right, Visibility, dec
 from auth.scopes import InvalidScope, Scope, parse_scopes
 from auth.secrets import SecretKind, hash_secret, new_id, new_secret
 from auth.tokens import Issuer, TokenTooLarge
+from registry.accounts.holders import is_live
 from registry.accounts.keys import KeyRing
 from registry.accounts.sign_in import Principal
 from registry.audit import Audit, Origin
@@ -106,13 +107,13 @@ class Tokens:
                 tx.credentials.add(
                     new_id(),
                     principal.account_id,
-                    kind="refresh",
+                    "refresh",
                     secret_hash=hash_secret(secret),
                     label=origin.agent[:64],
                     service=self.service,
                     expires_at=tx.now + self._refresh_lifetime // timedelta(microseconds=1),
                 )
-                tx.credentials.keep_newest(principal.account_id, "refresh", REFRESH_LIMIT)
+                _keep_newest(tx, principal.account_id)
         except CatalogUnavailable:
             return None  # docker then keeps the password, and signing in goes on working
         return secret
@@ -131,6 +132,13 @@ class Tokens:
         what = "login" if principal and not granted else "token"
         reason = " ".join(f"{scope.type}:{scope.name}:{','.join(scope.actions)}" for scope in granted)
         self._audit.note(actor.event(what, reason=f"{reason} with a refresh token" if refresh else reason))
+
+
+def _keep_newest(tx: Transaction, account_id: int) -> None:
+    """Revoke the oldest refresh tokens past REFRESH_LIMIT: every `docker login` leaves one behind."""
+    mine = [c for c in tx.credentials.of(account_id) if c.kind == "refresh" and is_live(c, tx.now)]
+    for credential in mine[:-REFRESH_LIMIT]:
+        tx.credentials.revoke(credential.id)
 
 
 def scopes_of(wanted: Iterable[str]) -> tuple[Scope, ...]:
@@ -168,5 +176,5 @@ def allowed_actions(
 
 def place_of(tx: Transaction, name: RepositoryName) -> Place:
     """Describe a repository to the policy, whether or not there is one."""
-    visibility = tx.repositories.place(name)
+    visibility = tx.repositories.place(name.value)
     return Place(name.value, Visibility(visibility) if visibility is not None else None)

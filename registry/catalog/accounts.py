@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Delete, Row, Select, bindparam, delete, exists, or_, select, update
+from sqlalchemy import Connection, Delete, Row, Select, bindparam, delete, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from registry.catalog import tables
@@ -40,7 +40,7 @@ _by_id = _accounts.where(_row.c.id == bindparam("id"))
 _page = _accounts.where(_row.c.name > bindparam("after")).order_by(_row.c.name).limit(bindparam("limit"))
 _page_of_kind = _page.where(_row.c.kind == bindparam("kind"))
 _robots = _accounts.where(_row.c.organization_id == bindparam("id")).order_by(_row.c.name)
-_any_administrator = select(exists().where(_row.c.administrator, _row.c.disabled_at.is_(None)))
+_administrators = _accounts.where(_row.c.administrator.is_(True), _row.c.disabled_at.is_(None)).order_by(_row.c.name)
 _add = sqlite_insert(_row).on_conflict_do_nothing(index_elements=[_row.c.name])
 _change = update(_row).where(_row.c.id == bindparam("account"))
 
@@ -100,13 +100,13 @@ class Accounts:
             query, parameters["kind"] = _page_of_kind, kind
         return [account_of(row) for row in self._connection.execute(query, parameters)]
 
+    def administrators(self) -> list[Account]:
+        """List those who administer the whole registry and are not shut out, by name."""
+        return [account_of(row) for row in self._connection.execute(_administrators)]
+
     def robots(self, organization_id: int) -> list[Account]:
         """List an organisation's robots by name."""
         return [account_of(row) for row in self._connection.execute(_robots, {"id": organization_id})]
-
-    def any_administrator(self) -> bool:
-        """Tell whether there is an administrator who is not shut out."""
-        return bool(self._connection.execute(_any_administrator).scalar_one())
 
     def set_password(self, account_id: int, password: str | None) -> None:
         """Keep a new password's hash; None: nobody logs in with a password any more. Raises NotFound."""

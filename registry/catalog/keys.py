@@ -1,6 +1,7 @@
 """Signing keys: the public half as it is published, the private half sealed under a master key that is not here."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from sqlalchemy import Connection, Executable, delete, insert, select, update
 
@@ -36,10 +37,10 @@ class SigningKeys:
         """List every key, the oldest first."""
         return [KeyRow(**row._mapping) for row in self._connection.execute(_all)]
 
-    def add(self, kid: str, state: str, *, public: str, sealed: bytes, master_key_id: str) -> None:
-        """Keep a new key in a state."""
-        row = {"kid": kid, "public": public, "sealed": sealed, "master_key_id": master_key_id, "created_at": self._now}
-        self._connection.execute(insert(_row), {**row, **self._in(state)})
+    def add(self, row: KeyRow, state: str) -> None:
+        """Keep a new key in a state, whatever the row itself says of that."""
+        values: dict[str, Any] = {**asdict(row), **self._in(state)}
+        self._connection.execute(insert(_row), values)
 
     def set_state(self, kid: str, state: str) -> None:
         """Move a key on, and note when. Raises NotFound."""

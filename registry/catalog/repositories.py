@@ -79,9 +79,9 @@ class Repositories:
         repository_id, *rest = row
         return Repository(repository_id, name, *rest)
 
-    def place(self, name: RepositoryName) -> str | None:
+    def place(self, name: str) -> str | None:
         """Tell how visible a repository is; None: there is none of that name."""
-        return self._connection.execute(_place, {"name": name.value}).scalar_one_or_none()
+        return self._connection.execute(_place, {"name": name}).scalar_one_or_none()
 
     def ensure(self, name: RepositoryName, visibility: str = "private") -> Repository:
         """Find a repository, or make it; one that is there stays as visible as it is."""

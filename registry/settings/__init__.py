@@ -1,10 +1,11 @@
 """The settings: one frozen model, read once. Only `app` and `cli` see it; what is below takes plain arguments."""
 
-from registry.settings.model import Database, Log, Settings, Storage
+from registry.settings.model import Auth, Database, Log, Settings, Storage
 from registry.settings.sources import PREFIX, ConfigurationError, Origins, every_key, load, variable
 
 __all__ = [
     "PREFIX",
+    "Auth",
     "ConfigurationError",
     "Database",
     "Log",

@@ -12,7 +12,7 @@ from registry.api import answers, router
 from registry.api.endpoints import ENDPOINTS
 from registry.app import Server, app_factory, create_app, database_for, prepare
 from registry.catalog.manifests import ManifestEntry
-from registry.settings import Database, Log, Settings, Storage
+from registry.settings import Auth, Database, Log, Settings, Storage
 from storage.digest import Digest
 from storage.layout import Layout
 from tests.spec.asgi import Client
@@ -25,7 +25,7 @@ def settings(fast_directory: Path, name: str) -> Settings:
     """Settings of a data directory that is there and prepared."""
     path = fast_directory / name.replace("/", "-")
     Layout.open(path, create=True)
-    settings = Settings(storage=Storage(path=path, reserve_bytes=0), log=Log(access=False))
+    settings = Settings(auth=Auth(mode="open"), storage=Storage(path=path, reserve_bytes=0), log=Log(access=False))
     prepare(settings)
     return settings
 
@@ -76,7 +76,7 @@ def test_nothing_but_http_and_lifespan_is_answered(start: Start) -> None:
 def test_a_foreign_database_is_asked_each_time() -> None:
     """Only SQLite tells without a query whether something changed."""
     pytest.importorskip("psycopg")
-    settings = Settings(database=Database(url="postgresql+psycopg://127.0.0.1:1/none"))
+    settings = Settings(auth=Auth(mode="open"), database=Database(url="postgresql+psycopg://127.0.0.1:1/none"))
     database = database_for(settings)
     assert database.path is None
     database.close()

@@ -5,22 +5,24 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from starlette.types import Scope
 
-from auth.policy import Action, OpenPolicy, Subject
 from registry.api.manifests import WARNINGS_LIMIT
 from registry.content.listings import Listings
 from registry.content.manifests import Manifests, PushedManifest
+from registry.edge.access import OpenAccess
+from registry.edge.callers import Caller, Means
 from storage.digest import Digest
 from tests.spec.conftest import Start
 from tests.spec.contents import EMPTY, digest_of, image
 from tests.spec.registry import Registry, running
 
 
-class PullOnly(OpenPolicy):
-    """A policy that lets nobody change anything."""
+class PullOnly(OpenAccess):
+    """Access that lets nobody change anything."""
 
-    def decide(self, subject: Subject, action: Action, repository: str | None) -> bool:
-        return action in (Action.PULL, Action.PING)
+    def known(self, scope: Scope) -> Caller:
+        return Caller("somebody", "user", Means.BASIC, access={"a": frozenset({"pull"})})
 
 
 @pytest.fixture
@@ -29,30 +31,27 @@ def pull_only(fast_directory: Path, name: str, monkeypatch: pytest.MonkeyPatch) 
     data = fast_directory / name.replace("/", "-")
     with ExitStack() as stack:
         stack.enter_context(running(data)).push("a", "latest", image())
-        monkeypatch.setattr("registry.app.OpenPolicy", PullOnly)
+        monkeypatch.setattr("registry.app.OpenAccess", PullOnly)
         yield stack.enter_context(running(data))
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "what"),
+    ("method", "path"),
     [
-        ("PUT", "/v2/a/manifests/latest", "push a"),
-        ("POST", "/v2/a/blobs/uploads/", "push a"),
-        ("PATCH", "/v2/a/blobs/uploads/x", "push a"),
-        ("PUT", "/v2/a/blobs/uploads/x", "push a"),
-        ("GET", "/v2/a/blobs/uploads/x", "push a"),
-        ("DELETE", "/v2/a/blobs/uploads/x", "push a"),
-        ("DELETE", "/v2/a/manifests/latest", "delete_tag a"),
-        ("DELETE", f"/v2/a/manifests/{digest_of(b'x')}", "delete_manifest a"),
-        ("DELETE", f"/v2/a/blobs/{digest_of(EMPTY)}", "delete_blob a"),
-        ("GET", "/v2/_catalog", "catalog"),
+        ("PUT", "/v2/a/manifests/latest"),
+        ("POST", "/v2/a/blobs/uploads/"),
+        ("PATCH", "/v2/a/blobs/uploads/x"),
+        ("PUT", "/v2/a/blobs/uploads/x"),
+        ("GET", "/v2/a/blobs/uploads/x"),
+        ("DELETE", "/v2/a/blobs/uploads/x"),
+        ("DELETE", "/v2/a/manifests/latest"),
+        ("DELETE", f"/v2/a/manifests/{digest_of(b'x')}"),
+        ("DELETE", f"/v2/a/blobs/{digest_of(EMPTY)}"),
+        ("GET", "/v2/_catalog"),
     ],
 )
-def test_what_the_policy_refuses_is_403_and_nothing_is_touched(
-    pull_only: Registry, method: str, path: str, what: str
-) -> None:
-    answer = pull_only.request(method, path, b"").expect(403, "DENIED")
-    assert answer.message == f"you may not {what}"
+def test_what_the_policy_refuses_is_403_and_nothing_is_touched(pull_only: Registry, method: str, path: str) -> None:
+    pull_only.request(method, path, b"").expect(403, "DENIED")
     pull_only.get("/v2/a/manifests/latest").expect(200)
     pull_only.get(f"/v2/a/blobs/{digest_of(EMPTY)}").expect(200)
     pull_only.get("/v2/").expect(200)

@@ -158,13 +158,3 @@ def test_a_user_goes_and_others_stay_as_they_are(catalog: Catalog) -> None:
         again = tx.accounts.add_user("ada", password=None)
         assert again.id != ada.id
         assert tx.grants.of(bob.id).namespaces == {"team": 1}
-
-
-def test_whether_anybody_administers_the_registry(catalog: Catalog) -> None:
-    with catalog.begin() as tx:
-        tx.accounts.add_user("ada", password=None)
-        assert not tx.accounts.any_administrator()
-        admin = tx.accounts.add_user("admin", password=None, administrator=True)
-        assert tx.accounts.any_administrator()
-        tx.accounts.set_disabled(admin.id, disabled=True)
-        assert not tx.accounts.any_administrator()

@@ -3,23 +3,21 @@
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from registry.catalog.catalog import Catalog, Transaction
+from registry.catalog.catalog import Catalog
 from registry.catalog.errors import NotFound
 from registry.catalog.keys import KeyRow
 from tests.catalog.conftest import Clock
 
 
-def add(tx: Transaction, kid: str, state: str) -> None:
-    tx.keys.add(kid, state, public='{"kty":"EC"}', sealed=b"\x00sealed", master_key_id="0123456789abcdef")
+def key(kid: str, created_at: int) -> KeyRow:
+    return KeyRow(kid, "next", '{"kty":"EC"}', b"\x00sealed", "0123456789abcdef", created_at)
 
 
 def test_a_key_goes_through_its_states(catalog: Catalog, clock: Clock) -> None:
     times = [clock.now]
     with catalog.begin() as tx:
-        add(tx, "b", "active")
-    clock.now += 1
-    with catalog.begin() as tx:
-        add(tx, "a", "next")
+        tx.keys.add(key("b", clock.now), "active")
+        tx.keys.add(key("a", clock.now + 1), "next")
     clock.now += 10
     times.append(clock.now)
     with catalog.begin() as tx:
@@ -47,10 +45,10 @@ def test_what_is_not_there_is_told(catalog: Catalog) -> None:
 @pytest.mark.parametrize("state", ["", "ACTIVE", "compromised"])
 def test_there_are_three_states(catalog: Catalog, state: str) -> None:
     with pytest.raises(IntegrityError), catalog.begin() as tx:
-        add(tx, "a", state)
+        tx.keys.add(key("a", 1), state)
 
 
 def test_a_key_is_added_once(catalog: Catalog) -> None:
     with pytest.raises(IntegrityError), catalog.begin() as tx:
-        add(tx, "a", "next")
-        add(tx, "a", "next")
+        tx.keys.add(key("a", 1), "next")
+        tx.keys.add(key("a", 2), "next")

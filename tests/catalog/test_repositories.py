@@ -34,11 +34,11 @@ def test_a_place_is_a_visibility_or_nothing(catalog: Catalog) -> None:
     with catalog.begin() as tx:
         made = tx.repositories.create(NAME, "public")
         with planned(catalog) as plan:
-            assert tx.repositories.place(NAME) == "public"
-            assert tx.repositories.place(OTHER) is None
+            assert tx.repositories.place(NAME.value) == "public"
+            assert tx.repositories.place(OTHER.value) is None
         assert scans(plan) == []
         tx.repositories.set_visibility(made.id, "private")
-        assert tx.repositories.place(NAME) == "private"
+        assert tx.repositories.place(NAME.value) == "private"
         with pytest.raises(NotFound):
             tx.repositories.set_visibility(made.id + 1, "public")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from registry.audit import Audit, Origin, no_lines
 from registry.catalog.blobs import Blob
 from registry.catalog.catalog import Catalog
 from registry.content.blobs import Blobs
@@ -24,6 +25,7 @@ from tests.catalog.conftest import Clock, catalog, clock, database, fast_directo
 __all__ = ["Clock", "catalog", "clock", "database", "fast_directory", "place"]
 
 NAME = RepositoryName.parse("team/app")
+ANN = Origin("ann", "user")
 SECOND = timedelta(seconds=1) // timedelta(microseconds=1)
 
 
@@ -68,11 +70,12 @@ def room(request: pytest.FixtureRequest, catalog: Catalog, clock: Clock, place: 
         store = BlobStore(MemoryDriver(part_size=1000))
     stores = {"default": store}
     limits = UploadLimits(timedelta(hours=1), per_subject=3, blob_bytes=1_000_000)
+    audit = Audit(catalog, no_lines)
     yield Room(
         catalog,
         store,
         Uploads(catalog, stores, store="default", limits=limits),
-        Blobs(catalog, stores),
-        Manifests(catalog, allow_missing=False),
+        Blobs(catalog, stores, audit),
+        Manifests(audit, allow_missing=False),
         clock,
     )

@@ -9,7 +9,7 @@ from registry.content.uploads import MICROSECOND
 from registry.oci.errors import ErrorCode, RegistryError
 from registry.oci.names import RepositoryName, Tag
 from storage.digest import Digest
-from tests.content.conftest import NAME, SECOND, Room
+from tests.content.conftest import ANN, NAME, SECOND, Room
 from tests.spec.contents import EMPTY, image, written
 
 OTHER = RepositoryName.parse("team/other")
@@ -27,7 +27,7 @@ def test_an_upload_and_a_mount_lease(room: Room) -> None:
     room.clock.now += SECOND
     room.push(EMPTY, OTHER)
     assert leased_at(room) == room.clock.now - SECOND
-    assert room.blobs.mount(NAME, blob.digest, OTHER) is not None
+    assert room.blobs.mount(NAME, blob.digest, OTHER, origin=ANN) is not None
     assert leased_at(room) == room.clock.now
 
 
@@ -60,16 +60,16 @@ def test_half_the_grace_is_what_a_day_long_collector_can_stand() -> None:
 def test_deleting_and_pushing_move_the_marks(room: Room) -> None:
     room.push(EMPTY)
     content = written(image())
-    pushed = room.manifests.push(NAME, Tag.parse("latest"), content, content_type=None, actor="ann")
+    pushed = room.manifests.push(NAME, Tag.parse("latest"), content, content_type=None, origin=ANN)
     with room.catalog.read() as tx:
         assert not tx.blobs.by_digest(Digest.of(EMPTY)).unreferenced
     with pytest.raises(RegistryError) as told:
-        room.blobs.delete(NAME, Digest.of(EMPTY))
+        room.blobs.delete(NAME, Digest.of(EMPTY), origin=ANN)
     assert told.value.code is ErrorCode.UNSUPPORTED
-    room.manifests.delete(NAME, pushed.digest, actor="ann")
+    room.manifests.delete(NAME, pushed.digest, origin=ANN)
     with room.catalog.read() as tx:
         assert tx.blobs.by_digest(Digest.of(EMPTY)).unreferenced
-    room.blobs.delete(NAME, Digest.of(EMPTY))
+    room.blobs.delete(NAME, Digest.of(EMPTY), origin=ANN)
     with pytest.raises(RegistryError) as told:
-        room.blobs.delete(NAME, Digest.of(EMPTY))
+        room.blobs.delete(NAME, Digest.of(EMPTY), origin=ANN)
     assert told.value.code is ErrorCode.BLOB_UNKNOWN

@@ -2,11 +2,12 @@
 
 import pytest
 
+from auth.policy import Reach
 from registry.content.reception import FILE_KEY_LIFETIME, REMOTE_KEY_LIFETIME, ChunkRange
 from registry.content.uploads import IDLE, MICROSECOND, NEVER_WRITTEN
 from registry.oci.errors import ErrorCode, RegistryError
 from storage.digest import Digest
-from tests.content.conftest import NAME, SECOND, Room
+from tests.content.conftest import ANN, NAME, SECOND, Room
 
 HOUR = 3600 * SECOND
 CONTENT = b"layer" * 500
@@ -149,7 +150,7 @@ def test_a_session_that_was_cancelled_while_its_last_bytes_came_publishes_nothin
     with refused(ErrorCode.BLOB_UPLOAD_UNKNOWN):
         reception.finish([], Digest.of(CONTENT))
     reception.close()
-    assert room.blobs.mount(NAME, Digest.of(CONTENT), None) is None
+    assert room.blobs.mount_from_any(NAME, Digest.of(CONTENT), reach=Reach.of_everything(), origin=ANN) is None
     room.uploads.sweep_keys()
     room.uploads.sweep_sessions()
     assert room.left() == []

@@ -1,7 +1,8 @@
 """Starts a real Moorage, the way a user does, and stops, kills and measures it.
 
 `with start_moorage(tmp_path / "data") as server:` runs `moorage serve --open` on a free loopback port in a process
-group of its own, waits for /readyz, and shows the log's end when that does not come. It knows the command line and
+group of its own, waits for /readyz, and shows the log's end when that does not come. With `accounts=True` it runs
+without --open, and `admin` signs in with ADMIN_PASSWORD. It knows the command line and
 /proc, and nothing of what is inside the server.
 """
 
@@ -25,6 +26,7 @@ Engine = Literal["uvicorn", "granian"]
 READY_WITHIN = 30.0  # seconds; generous, because a loaded CI machine is not what these tests measure
 STOP_WITHIN = 60.0
 LOG_TAIL = 6000
+ADMIN_PASSWORD = "mooring-lines-and-bollards"
 
 
 class ServerFailed(RuntimeError):
@@ -145,6 +147,7 @@ def start_moorage(
     engine: Engine = "uvicorn",
     config: str | None = None,
     args: Sequence[str] = (),
+    accounts: bool = False,
     launcher: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[RunningServer]:
@@ -152,19 +155,22 @@ def start_moorage(
 
     Args:   config: the text of a moorage.toml, written beside the data directory.
             args: more arguments of `moorage serve`.
+            accounts: with accounts and tokens, in place of open mode.
             launcher: a command to run the server under (eatmydata, strace, a script that sabotages it).
     Raises: ServerFailed, with the log's end, if the server does not become ready.
     """
     moorage = Path(sys.executable).with_name("moorage")
     port = free_port()
-    command = [*launcher, str(moorage), "serve", "--open", "--listen", f"127.0.0.1:{port}", "--data", str(data)]
+    command = [*launcher, str(moorage), "serve", "--listen", f"127.0.0.1:{port}", "--data", str(data)]
+    command += [] if accounts else ["--open"]
     command += ["--workers", str(workers), "--server", engine, *args]
     if config is not None:
         file = data.with_name(f"{data.name}.toml")
         file.write_text(config)
         command += ["--config", str(file)]
     log = data.with_name(f"{data.name}.log")
-    server = RunningServer(command=command, log=log, data=data, port=port, environment=environment or {})
+    given = {"MOORAGE_ADMIN__PASSWORD": ADMIN_PASSWORD, **(environment or {})} if accounts else environment or {}
+    server = RunningServer(command=command, log=log, data=data, port=port, environment=given)
     server.start()
     try:
         yield server

@@ -101,7 +101,11 @@ def running(
     directory: Path, sections: Mapping[str, Mapping[str, object]] | None = None, driver: Driver | None = None
 ) -> Iterator[Registry]:
     """Run a server on a data directory, made if it is missing; `driver` replaces the one for files."""
-    values: dict[str, Mapping[str, object]] = {**(sections or {}), "storage": {"path": directory, "reserve_bytes": 0}}
+    values: dict[str, Mapping[str, object]] = {
+        "auth": {"mode": "open"},
+        **(sections or {}),
+        "storage": {"path": directory, "reserve_bytes": 0},
+    }
     settings = Settings.model_validate(values)
     Layout.open(directory, create=True)
     prepare(settings)
