@@ -26,6 +26,20 @@ _page = (
     .order_by(_row.c.name)
     .limit(bindparam("limit"))
 )
+_every = (
+    select(
+        _row.c.name,
+        _row.c.id,
+        _row.c.visibility,
+        _row.c.description,
+        _row.c.description_by,
+        _row.c.pulls,
+        _row.c.pulled_at,
+    )
+    .where(_row.c.name > bindparam("low"), _row.c.name < bindparam("high"))
+    .order_by(_row.c.name)
+    .limit(bindparam("limit"))
+)
 _later = case((_row.c.pulled_at > bindparam("at"), _row.c.pulled_at), else_=bindparam("at"))
 _count_pulls = (
     update(_row)
@@ -86,6 +100,16 @@ class Repositories:
     def page(self, after: str, limit: int) -> list[str]:
         """List up to `limit` names after `after` in ASCII order, of the repositories that hold a manifest."""
         return list(self._connection.execute(_page, {"after": after, "limit": limit}).scalars())
+
+    def listed(self, after: str, limit: int, namespace: str | None = None) -> list[Repository]:
+        """List up to `limit` repositories, the empty ones too, whose names come after `after`, in ASCII order.
+
+        Args: namespace: only those below it; None: all.
+        """
+        # In the characters that names are made of, "0" comes next after "/".
+        low, high = (f"{namespace}/", f"{namespace}0") if namespace is not None else ("", visible.AFTER_ALL)
+        rows = self._connection.execute(_every, {"low": max(low, after), "high": high, "limit": limit})
+        return [Repository(row.id, RepositoryName(row.name), *row[2:]) for row in rows]
 
     def visible(self, reach: Reach, after: str, limit: int) -> list[str]:
         """List as `page` does, but only what a reach covers."""

@@ -8,7 +8,7 @@ import sys
 import typer
 
 from registry import __version__
-from registry.cli import config, serve, tls
+from registry.cli import audit, config, explain, grant, key, org, repo, robot, serve, team, tls, token, user
 
 app = typer.Typer(
     name="moorage",
@@ -18,6 +18,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("serve")(serve.serve)
+app.command("explain")(explain.explain)
+for name, group in (
+    ("user", user),
+    ("org", org),
+    ("team", team),
+    ("robot", robot),
+    ("token", token),
+    ("repo", repo),
+    ("grant", grant),
+    ("key", key),
+    ("audit", audit),
+):
+    app.add_typer(group.app, name=name)
 app.add_typer(config.app, name="config")
 app.add_typer(tls.app, name="tls")
 

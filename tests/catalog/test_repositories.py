@@ -6,6 +6,7 @@ from sqlalchemy.exc import IntegrityError
 from registry.catalog.catalog import Catalog
 from registry.catalog.errors import Conflict, NotFound
 from registry.catalog.repositories import Repository
+from registry.oci.names import RepositoryName
 from tests.catalog.conftest import Clock
 from tests.catalog.contents import NAME, OTHER
 from tests.catalog.plans import planned, scans
@@ -75,3 +76,15 @@ def test_pulls_are_added_up_and_the_latest_stays(catalog: Catalog, clock: Clock)
         tx.repositories.count_pulls([(NAME.value, 2, clock.now - 5), (OTHER.value, 1, 7)])
         counts = [(found.pulls, found.pulled_at) for found in map(tx.repositories.get, (NAME, OTHER))]
         assert counts == [(5, clock.now), (1, 7)]
+
+
+def test_all_are_listed_the_empty_ones_too_and_those_of_a_namespace_alone(catalog: Catalog) -> None:
+    names = ["team", "team-b/x", "team/a", "team/a/b", "team0", "teamwork/x"]
+    with catalog.begin() as tx:
+        made = [tx.repositories.create(RepositoryName.parse(name), "public") for name in names]
+        assert tx.repositories.listed("", 100) == made
+        assert tx.repositories.listed("team/a", 2) == made[3:5]
+        assert tx.repositories.listed("", 100, "team") == made[2:4]
+        assert tx.repositories.listed("team/a", 100, "team") == made[3:4]
+        assert tx.repositories.listed("teamwork", 100, "team") == []
+        assert tx.repositories.listed("", 100, "nobody") == []
