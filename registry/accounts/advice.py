@@ -3,11 +3,21 @@
 Who may not pull a repository is told the same whether it is absent or hidden, after the same steps.
 """
 
-from auth.policy import NEEDS, Action, Kind, Right, decide, namespace_of, rights_text
+from dataclasses import dataclass, replace
+
+from auth.policy import NEEDS, Action, Kind, Limits, Right, decide, namespace_of, rights_text
 from registry.accounts.holders import load_named
 from registry.accounts.tokens import place_of
 from registry.catalog.catalog import Catalog, Transaction
 from registry.oci.names import RepositoryName
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What the person is told. `final`: they may know of the repository, and no new token of theirs would do."""
+
+    sentence: str
+    final: bool = False
 
 
 class Advice:
@@ -16,24 +26,31 @@ class Advice:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
 
-    def refused(self, name: str, credential: str | None, action: Action, repository: RepositoryName) -> str:
-        """Say why `name` (empty: nobody signed in) may not do `action`, and what to try."""
+    def refused(
+        self, name: str, credential: str | None, action: Action, repository: RepositoryName, *, host: str
+    ) -> Refused:
+        """Say why `name` (empty: nobody signed in) may not do `action` on `host`, and what to try."""
         with self._catalog.read() as tx:
             holder = load_named(tx, name, credential)
             place = place_of(tx, repository)
             if holder.kind is Kind.ANONYMOUS or not decide(holder, Right.PULL, place):
-                return _hidden(name, action, repository)
+                return Refused(_hidden(name, action, repository, host))
             right = NEEDS[action]
+            decision = decide(holder, right, place)
+            if decision:
+                what = _what(action)
+                return Refused(f"this token does not cover {what} {repository}; sign in again, or ask for that scope")
+            if decide(replace(holder, limits=Limits()), right, place):
+                other = f"to {_what(action)} {repository}, sign in with one that may"
+                return Refused(f"{decision.because}; {other}", final=True)
             if right is Right.PUSH and place.visibility is None:
                 right = Right.PUSH | Right.CREATE
-            if decide(holder, NEEDS[action], place):
-                return f"this token does not cover {_what(action)} {repository}; sign in again, or ask for that scope"
-            return _missing(tx, name, right, repository)
+            return Refused(_missing(tx, name, right, repository), final=True)
 
 
-def _hidden(name: str, action: Action, repository: RepositoryName) -> str:
+def _hidden(name: str, action: Action, repository: RepositoryName, host: str) -> str:
     if not name:
-        return f"sign in to {_what(action)} {repository}: docker login; there may also be no such repository"
+        return f"sign in to {_what(action)} {repository}: docker login {host}; there may also be no such repository"
     return f"{name} may not {_what(action)} {repository}, or there is no such repository; ask its owner for access"
 
 

@@ -13,7 +13,7 @@ from starlette.types import Scope
 from auth.policy import Action, Reach, reach
 from auth.scopes import Scope as TokenScope
 from auth.tokens import InvalidToken, Verifier
-from registry.accounts.advice import Advice
+from registry.accounts.advice import Advice, Refused
 from registry.accounts.holders import load_named
 from registry.accounts.keys import KeyRing
 from registry.accounts.sign_in import Principal
@@ -31,8 +31,6 @@ REMEMBERED_BYTES = 4 * 2**20
 """How much of verified tokens a worker remembers."""
 
 EVERYTHING = Reach.of_everything()
-
-SIGN_IN = "sign in first: docker login"
 
 
 class Access(Protocol):
@@ -134,22 +132,26 @@ class AccountAccess:
             return await self._basic(scope, given, scopes, repositories)
         if action is Action.SEARCH and (given is not None or _says_docker_token(scope)):
             return Caller("", "anonymous", Means.BASIC, registry=frozenset({SEARCH}))
-        raise self._unauthorized(scope, scopes, SIGN_IN)
+        raise self._unauthorized(scope, scopes, f"sign in first: docker login {self._challenges.host(scope)}")
 
     async def refusal(
         self, scope: Scope, caller: Caller, action: Action, repositories: tuple[RepositoryName, ...]
     ) -> RegistryError:
-        """Say why the caller may not do this, by 401 where another token could, by 403 to who signed in with Basic."""
-        sentence = "this token does not cover that"
+        """Say why the caller may not do this, by 401 where another token could, else by 403.
+
+        A 403 has no challenge, so clients neither ask for a token in vain nor print its description beside the message.
+        """
+        refused = Refused("this token does not cover that")
         if repositories:
-            sentence = await self._lane.call(
-                self._advice.refused, caller.name, caller.credential, action, repositories[0]
+            host = self._challenges.host(scope)
+            refused = await self._lane.call(
+                self._advice.refused, caller.name, caller.credential, action, repositories[0], host=host
             )
-        if caller.means is Means.BASIC:
-            return RegistryError(ErrorCode.DENIED, sentence)
+        if refused.final or caller.means is Means.BASIC:
+            return RegistryError(ErrorCode.DENIED, refused.sentence)
         scopes = scopes_for(action, *(name.value for name in repositories))
         code = ErrorCode.INSUFFICIENT_SCOPE if caller.name else ErrorCode.UNAUTHORIZED
-        return self._challenge(scope, scopes, code, sentence, error="insufficient_scope")
+        return self._challenge(scope, scopes, code, refused.sentence, error="insufficient_scope")
 
     def reach(self, caller: Caller) -> Reach:
         """Tell what the caller may pull by what their rights are now."""
