@@ -27,7 +27,7 @@ class Advice:
             if right is Right.PUSH and place.visibility is None:
                 right = Right.PUSH | Right.CREATE
             if decide(holder, NEEDS[action], place):
-                return f"this token does not cover {_what(action)} {repository}; sign in again, or ask for that scope"
+                return f"this token may not {_what(action)} {repository}, though {name} may; ask for that scope"
             return _missing(tx, name, right, repository)
 
 

@@ -59,10 +59,12 @@ def test_a_disabled_account_and_a_dead_secret_are_that_same_refusal(entrance: En
     with refused():
         entrance.sign_in.by_secret("bob", pat, AWAY)
     entrance.disable("ada")
-    for attempt in (lambda: entrance.sign_in.by_secret("ada", pat, AWAY), lambda: entrance.password(origin=AWAY)):
-        with pytest.raises(RegistryError) as told:
-            attempt()
-        messages.add((told.value.code, told.value.message))
+    with pytest.raises(RegistryError) as told:
+        entrance.sign_in.by_secret("ada", pat, AWAY)
+    messages.add((told.value.code, told.value.message))
+    with pytest.raises(RegistryError) as told:
+        entrance.password(origin=AWAY)
+    messages.add((told.value.code, told.value.message))
     assert messages == {(ErrorCode.UNAUTHORIZED, REFUSAL)}
     assert expiring
 
@@ -163,10 +165,10 @@ def test_ten_failures_close_the_door_for_a_while_and_never_lock_it(entrance: Ent
     assert told.value.code is ErrorCode.TOOMANYREQUESTS
     assert told.value.headers["retry-after"] == "300"
     _, pat = entrance.secret("ada")
-    assert entrance.sign_in.by_secret("ada", pat, HOME)
-    assert entrance.password(origin=AWAY)
+    entrance.sign_in.by_secret("ada", pat, HOME)
+    entrance.password(origin=AWAY)
     clock.now += 300 * SECOND
-    assert entrance.password()
+    entrance.password()
 
 
 def test_containerd_may_try_a_wrong_password_twice_and_a_right_one_clears_what_was_before(entrance: Entrance) -> None:
@@ -184,9 +186,9 @@ def test_guesses_from_everywhere_slow_a_name_down_but_not_where_its_owner_was(en
             entrance.password("wrong-lines-and-bollards", origin=Origin("", "", address=f"198.51.100.{number}"))
     with refused(ErrorCode.TOOMANYREQUESTS):
         entrance.password(origin=AWAY)
-    assert entrance.password()
+    entrance.password()
     clock.now += 60 * SECOND
-    assert entrance.password(origin=AWAY)
+    entrance.password(origin=AWAY)
 
 
 def test_a_network_has_a_limit_for_all_names_together(entrance: Entrance) -> None:
@@ -206,7 +208,8 @@ def test_a_machine_with_an_expired_secret_slows_nobody_down_but_itself(entrance:
             entrance.sign_in.by_secret("ada", pat, HOME)
     with refused(ErrorCode.TOOMANYREQUESTS):
         entrance.sign_in.by_secret("ada", pat, HOME)
-    assert entrance.password() and entrance.password(origin=AWAY)
+    entrance.password()
+    entrance.password(origin=AWAY)
 
 
 def test_failures_that_count_no_more_are_forgotten(entrance: Entrance, clock: Clock) -> None:
