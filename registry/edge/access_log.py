@@ -100,8 +100,9 @@ class AccessLog:
             return
         # Written out, not by `as_text`: a line a request is a hot path, and these values need no look for quotes.
         cut = "" if exchange.complete else " cut=True"
+        who = f" actor={quoted(actor)}" if actor else ""
         line = (
-            f"{now} info    request request_id={exchange.request_id} client={quoted(address)}{f' actor={quoted(actor)}' if actor else ''} method={scope['method']}"
+            f"{now} info    request request_id={exchange.request_id} client={quoted(address)}{who} method={scope['method']}"
             f" path={quoted(path)} status={status} bytes_in={exchange.bytes_in} bytes_out={exchange.bytes_out}"
             f" ms={milliseconds} agent={quoted(_text(agent, _LONGEST_AGENT))}{cut}\n"
         )
