@@ -139,9 +139,7 @@ class People:
 def refuse_adoption(tx: Transaction, name: str) -> None:
     """Refuse to make somebody the owner of what is there already. Raises AccountsError."""
     if held := len(tx.repositories.listed("", PAGE, name)):
-        raise AccountsError(
-            f"{counted(held)} below {name}/ would become {name}'s own; if that is meant, say --adopt"
-        )
+        raise AccountsError(f"{counted(held)} below {name}/ would become {name}'s own; if that is meant, say --adopt")
 
 
 def _refuse_last_owner(tx: Transaction, account: Account) -> None:
