@@ -61,6 +61,8 @@ class SignIn:
         """Sign in with a personal access token or a robot's secret. Raises UNAUTHORIZED, or TOOMANYREQUESTS."""
         try:
             with self._catalog.read() as tx:
+                if _is_login(tx, secret):
+                    raise refusal()
                 credential, account = _found(tx, secret, (SecretKind.PAT, SecretKind.ROBOT))
                 if account.name != name or account.disabled or not is_live(credential, tx.now):
                     raise NotFound(name)
@@ -154,6 +156,21 @@ def refusal() -> RegistryError:
 def is_secret(text: str) -> bool:
     """Tell whether this is looked up rather than hashed slowly: it looks like a secret of ours."""
     return text.startswith(tuple(kind.value for kind in SecretKind))
+
+
+def _is_login(tx: Transaction, secret: str) -> bool:
+    """Tell whether this is a refresh token that is good, which is no password but no guess either.
+
+    The BuildKit of docker 20.10 tries every identity token as a password first; were that counted as a failure, ten
+    builds would be too many.
+    """
+    if kind_of(secret) is not SecretKind.REFRESH:
+        return False
+    try:
+        credential, account = _found(tx, secret, (SecretKind.REFRESH,))
+    except NotFound:
+        return False
+    return not account.disabled and is_live(credential, tx.now)
 
 
 def _found(tx: Transaction, secret: str, kinds: tuple[SecretKind, ...]) -> tuple[Credential, Account]:

@@ -173,7 +173,7 @@ def test_rights_are_asked_again_by_name_and_secret(entrance: Entrance) -> None:
 @pytest.mark.parametrize(
     ("name", "action", "repository", "told"),
     [
-        ("", Action.PULL, "team/app", "sign in to pull team/app: docker login; there may also be no such repository"),
+        ("", Action.PULL, "team/app", "sign in to pull team/app: docker login hub; there may also be no such repository"),
         (
             "ada",
             Action.PULL,
@@ -208,14 +208,14 @@ def test_a_refusal_tells_what_may_be_known(
     with entrance.catalog.begin() as tx:
         bob = tx.accounts.add_user("bob", password=None)
         tx.teams.set_member(tx.accounts.get("team").id, bob.id, "owner")
-    assert Advice(entrance.catalog).refused(name, None, action, RepositoryName.parse(repository)) == told
+    assert Advice(entrance.catalog).refused(name, None, action, RepositoryName.parse(repository), host="hub") == told
 
 
 def test_the_right_to_create_is_named(entrance: Entrance) -> None:
     with entrance.catalog.begin() as tx:
         target = GrantTarget(account_id=tx.accounts.get("ada").id, namespace="team")
         tx.grants.put(target, (Right.PULL | Right.PUSH).value, by="root")
-    advice = Advice(entrance.catalog).refused("ada", None, Action.PUSH, RepositoryName.parse("team/absent"))
+    advice = Advice(entrance.catalog).refused("ada", None, Action.PUSH, RepositoryName.parse("team/absent"), host="hub")
     assert advice.startswith("ada lacks the right push,create on team/absent")
 
 
