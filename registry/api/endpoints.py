@@ -72,7 +72,7 @@ ENDPOINTS = (
     Endpoint("end-13", GET, UPLOAD, uploads.get, Action.PUSH),
     Endpoint("end-14", ("DELETE",), UPLOAD, uploads.delete, Action.PUSH),
     Endpoint("_catalog", GET, CATALOG, lists.catalog, Action.CATALOG),
-    Endpoint("token", ("GET",), TOKEN, token.get, Action.ANYONE),
+    Endpoint("token", GET, TOKEN, token.get, Action.ANYONE),
     Endpoint("token", ("POST",), TOKEN, token.post, Action.ANYONE),
     Endpoint("jwks", GET, JWKS, keys.get, Action.ANYONE),
     Endpoint("search-ping", GET, SEARCH_PING, search.ping, Action.ANYONE),

@@ -173,7 +173,12 @@ def test_rights_are_asked_again_by_name_and_secret(entrance: Entrance) -> None:
 @pytest.mark.parametrize(
     ("name", "action", "repository", "told"),
     [
-        ("", Action.PULL, "team/app", "sign in to pull team/app: docker login hub; there may also be no such repository"),
+        (
+            "",
+            Action.PULL,
+            "team/app",
+            "sign in to pull team/app: docker login hub; there may also be no such repository",
+        ),
         (
             "ada",
             Action.PULL,
