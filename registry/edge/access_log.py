@@ -103,7 +103,8 @@ class AccessLog:
         who = f" actor={quoted(actor)}" if actor else ""
         line = (
             f"{now} info    request request_id={exchange.request_id} client={quoted(address)}{who}"
-            f" method={scope['method']} path={quoted(path)} status={status} bytes_in={exchange.bytes_in} bytes_out={exchange.bytes_out}"
+            f" method={scope['method']} path={quoted(path)} status={status}"
+            f" bytes_in={exchange.bytes_in} bytes_out={exchange.bytes_out}"
             f" ms={milliseconds} agent={quoted(_text(agent, _LONGEST_AGENT))}{cut}\n"
         )
         self._sink(line.encode("ascii", "backslashreplace"))
