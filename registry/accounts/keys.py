@@ -148,7 +148,7 @@ class KeyRing:
         try:
             return SigningKey.unseal(row.sealed, self._master, row.kid)
         except (WrongMasterKey, InvalidKey):
-            # Somebody reset the keys under another master key while this server ran: it can sign no more until it has it.
+            # Somebody reset the keys under another master key meanwhile: this server signs no more until it has that.
             raise CatalogUnavailable(
                 "the signing key was sealed with another master key than this server has"
             ) from None
