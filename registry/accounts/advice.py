@@ -3,21 +3,13 @@
 Who may not pull a repository is told the same whether it is absent or hidden, after the same steps.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from auth.policy import NEEDS, Action, Kind, Limits, Right, decide, namespace_of, rights_text
 from registry.accounts.holders import load_named
 from registry.accounts.tokens import place_of
 from registry.catalog.catalog import Catalog, Transaction
 from registry.oci.names import RepositoryName
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """What the person is told. `final`: they may know of the repository, and no new token of theirs would do."""
-
-    sentence: str
-    final: bool = False
 
 
 class Advice:
@@ -28,24 +20,22 @@ class Advice:
 
     def refused(
         self, name: str, credential: str | None, action: Action, repository: RepositoryName, *, host: str
-    ) -> Refused:
+    ) -> str:
         """Say why `name` (empty: nobody signed in) may not do `action` on `host`, and what to try."""
         with self._catalog.read() as tx:
             holder = load_named(tx, name, credential)
             place = place_of(tx, repository)
             if holder.kind is Kind.ANONYMOUS or not decide(holder, Right.PULL, place):
-                return Refused(_hidden(name, action, repository, host))
+                return _hidden(name, action, repository, host)
             right = NEEDS[action]
             decision = decide(holder, right, place)
             if decision:
-                what = _what(action)
-                return Refused(f"this token does not cover {what} {repository}; sign in again, or ask for that scope")
+                return f"this token may not {_what(action)} {repository}, though {name} may; ask for that scope"
             if decide(replace(holder, limits=Limits()), right, place):
-                other = f"to {_what(action)} {repository}, sign in with one that may"
-                return Refused(f"{decision.because}; {other}", final=True)
+                return f"{decision.because}; to {_what(action)} {repository}, sign in with one that may"
             if right is Right.PUSH and place.visibility is None:
                 right = Right.PUSH | Right.CREATE
-            return Refused(_missing(tx, name, right, repository), final=True)
+            return _missing(tx, name, right, repository)
 
 
 def _hidden(name: str, action: Action, repository: RepositoryName, host: str) -> str:

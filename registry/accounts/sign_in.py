@@ -68,7 +68,7 @@ class SignIn:
                     raise NotFound(name)
                 principal = Principal(load_holder(tx, account, credential), account.id, credential.id)
         except NotFound:
-            raise self._refused(name, origin, credential="secret") from None
+            raise self._refused(name, origin, counted=secret, what="secret") from None
         self._used.note(credential.id, origin.address)
         return principal
 
@@ -81,7 +81,7 @@ class SignIn:
                     raise NotFound(account.name)
                 principal = Principal(load_holder(tx, account), account.id, credential.id)
         except NotFound:
-            raise self._refused("", origin, credential="refresh token") from None
+            raise self._refused("", origin, counted=secret, what="refresh token") from None
         self._used.note(credential.id, origin.address)
         return principal
 
@@ -101,9 +101,9 @@ class SignIn:
         self._throttle.check(name, origin.address, known_network=known)
         if account is None or account.password is None:
             self._hasher.waste(password)
-            raise self._refused(name, origin, credential="password")
+            raise self._refused(name, origin, counted=name, what="password")
         if not self._hasher.verify(account.password, password):
-            raise self._refused(name, origin, credential="password")
+            raise self._refused(name, origin, counted=name, what="password")
         self._throttle.succeeded(name, origin.address)
         stored = self._signed_in(account, password, origin)
         self._memory.keep(name, password, stored)
@@ -128,19 +128,20 @@ class SignIn:
             return stored
         return stored
 
-    def _refused(self, name: str, origin: Origin, *, credential: str) -> RegistryError:
-        """Count a failure, note it, and give the one answer; past the limit the answer says how long to wait."""
-        typed = name if _is_account_like(name) else ""
-        self._audit.note(
-            Origin(typed, "anonymous", None, origin.address, origin.agent, origin.request_id).event(
-                "login", result="failed", reason=f"wrong {credential}"
-            )
-        )
+    def _refused(self, name: str, origin: Origin, *, counted: str, what: str) -> RegistryError:
+        """Count a failure, note it, and give the one answer; past the limit the answer says how long to wait.
+
+        Args: counted: what the failure is counted against: a name whose password is guessed, or else the secret itself,
+              for a machine that goes on with an expired one must not slow its owner's password down.
+        """
         try:
-            self._throttle.check(name, origin.address, known_network=None)
+            self._throttle.check(counted, origin.address, known_network=None)
         except RegistryError as error:
-            return error
-        self._throttle.failed(name, origin.address)
+            return error  # and no line in the trail, which a flood would fill the disk with
+        typed = name if _is_account_like(name) else ""
+        attempt = Origin(typed, "anonymous", None, origin.address, origin.agent, origin.request_id)
+        self._audit.note(attempt.event("login", result="failed", reason=f"wrong {what}"))
+        self._throttle.failed(counted, origin.address)
         return refusal()
 
 

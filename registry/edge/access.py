@@ -13,7 +13,7 @@ from starlette.types import Scope
 from auth.policy import Action, Reach, reach
 from auth.scopes import Scope as TokenScope
 from auth.tokens import InvalidToken, Verifier
-from registry.accounts.advice import Advice, Refused
+from registry.accounts.advice import Advice
 from registry.accounts.holders import load_named
 from registry.accounts.keys import KeyRing
 from registry.accounts.sign_in import Principal
@@ -137,21 +137,18 @@ class AccountAccess:
     async def refusal(
         self, scope: Scope, caller: Caller, action: Action, repositories: tuple[RepositoryName, ...]
     ) -> RegistryError:
-        """Say why the caller may not do this, by 401 where another token could, else by 403.
-
-        A 403 has no challenge, so clients neither ask for a token in vain nor print its description beside the message.
-        """
-        refused = Refused("this token does not cover that")
+        """Say why the caller may not do this, by 401 where another token could, by 403 to who signed in with Basic."""
+        sentence = "this token does not cover that"
         if repositories:
             host = self._challenges.host(scope)
-            refused = await self._lane.call(
+            sentence = await self._lane.call(
                 self._advice.refused, caller.name, caller.credential, action, repositories[0], host=host
             )
-        if refused.final or caller.means is Means.BASIC:
-            return RegistryError(ErrorCode.DENIED, refused.sentence)
+        if caller.means is Means.BASIC:
+            return RegistryError(ErrorCode.DENIED, sentence)
         scopes = scopes_for(action, *(name.value for name in repositories))
         code = ErrorCode.INSUFFICIENT_SCOPE if caller.name else ErrorCode.UNAUTHORIZED
-        return self._challenge(scope, scopes, code, refused.sentence, error="insufficient_scope")
+        return self._challenge(scope, scopes, code, sentence, error="insufficient_scope")
 
     def reach(self, caller: Caller) -> Reach:
         """Tell what the caller may pull by what their rights are now."""

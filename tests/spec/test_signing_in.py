@@ -88,11 +88,15 @@ def test_who_signs_in_nowhere_is_told_where(guarded: Registry) -> None:
     assert message(guarded.get("/v2/").expect(401)) == "sign in first: docker login registry.test:5000"
 
 
-def test_who_may_know_of_a_repository_is_told_what_is_missing_without_a_challenge(guarded: Registry) -> None:
+def test_who_may_know_of_a_repository_is_told_what_is_missing(guarded: Registry) -> None:
     token = bearer(guarded, "bob", "repository:acme/app:pull,push")
-    answer = guarded.request("POST", "/v2/acme/app/blobs/uploads/", headers=token).expect(403)
+    answer = guarded.request("POST", "/v2/acme/app/blobs/uploads/", headers=token).expect(401, "DENIED")
     assert message(answer) == "bob lacks the right push on acme/app; ada can grant it"
-    assert "www-authenticate" not in dict(answer.headers)
+    assert f'error="insufficient_scope",error_description="{message(answer)}"' in answer["www-authenticate"]
+    headers = basic("bob", PASSWORD)
+    by_basic = guarded.request("POST", "/v2/acme/app/blobs/uploads/", headers=headers).expect(403, "DENIED")
+    assert message(by_basic) == message(answer)
+    assert by_basic.get("www-authenticate") is None
 
 
 @pytest.mark.parametrize("name", ["acme/hidden", "acme/absent"])
@@ -115,5 +119,5 @@ def test_who_has_the_right_but_not_with_this_secret_is_told_so(guarded: Registry
             "ada", Origin("root", "operator"), label="", rights=Right.PULL, repositories=(), lifetime=None
         ).secret
     token = bearer(guarded, "ada", "repository:acme/app:pull,push", secret)
-    answer = guarded.request("POST", "/v2/acme/app/blobs/uploads/", headers=token).expect(403)
+    answer = guarded.request("POST", "/v2/acme/app/blobs/uploads/", headers=token).expect(401, "DENIED")
     assert message(answer) == "the token is limited to pull; to push to acme/app, sign in with one that may"
