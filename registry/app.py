@@ -203,8 +203,10 @@ def _chores(
     microsecond = timedelta(microseconds=1)
 
     def purge_audit() -> None:
-        with catalog.begin(durable=False) as tx:
-            tx.audit.purge(tx.now - settings.audit.keep // microsecond)
+        purged = 1
+        while purged:  # in batches, so that no transaction holds up a push
+            with catalog.begin(durable=False) as tx:
+                purged = tx.audit.purge(tx.now - settings.audit.keep // microsecond)
 
     common = (
         Chore("audit rows", audit.flush, 1.0, at_end=True),

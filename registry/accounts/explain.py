@@ -8,13 +8,11 @@ from dataclasses import dataclass, replace
 from auth.policy import (
     ANONYMOUS,
     Holder,
-    InvalidRights,
     Limits,
     Place,
     Right,
     decide,
     namespace_of,
-    parse_rights,
     rights_text,
 )
 from registry.accounts.errors import AccountsError, shown
@@ -67,13 +65,10 @@ class Explainer:
 
 
 def _one_right(text: str) -> Right:
-    try:
-        right = parse_rights(text)
-    except InvalidRights:
-        right = Right(0)
-    if right not in list(Right):
-        raise AccountsError(f"the right is one of pull, push, create, delete and admin; got {shown(text)}")
-    return right
+    for right in Right:
+        if rights_text(right) == text:
+            return right
+    raise AccountsError(f"the right is one of pull, push, create, delete and admin; got {shown(text)}")
 
 
 def _credential(tx: Transaction, account: Account, token: str) -> Credential:

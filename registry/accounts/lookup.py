@@ -5,6 +5,7 @@ Knows no rights: who may ask is settled before.
 
 from collections.abc import Iterator
 
+from auth.policy import Limits, Reach
 from registry.accounts.errors import AccountsError, shown
 from registry.accounts.names import AccountName, InvalidAccountName
 from registry.catalog.accounts import Account
@@ -112,6 +113,14 @@ def every_account(tx: Transaction, kind: str) -> Iterator[Account]:
         page = tx.accounts.page(kind, page[-1].name, PAGE)
 
 
+def every_team(tx: Transaction, organization_id: int) -> Iterator[Team]:
+    """List all teams of an organisation by name."""
+    page = tx.teams.page(organization_id, "", PAGE)
+    while page:
+        yield from page
+        page = tx.teams.page(organization_id, page[-1].name, PAGE)
+
+
 def every_repository(tx: Transaction, namespace: str | None = None) -> Iterator[Repository]:
     """List all repositories, or those of a namespace, by name; the empty ones too."""
     page = tx.repositories.listed("", PAGE, namespace)
@@ -120,20 +129,25 @@ def every_repository(tx: Transaction, namespace: str | None = None) -> Iterator[
         page = tx.repositories.listed(page[-1].name.value, PAGE, namespace)
 
 
-def holdings(tx: Transaction, namespace: str) -> int:
-    """Count the repositories below a namespace; the count stops at a page."""
-    return len(tx.repositories.listed("", PAGE, namespace))
+def refuse_stranding(tx: Transaction, name: str) -> None:
+    """Refuse to take away the account that images belong to. Raises AccountsError."""
+    of_namespace = Reach(False, False, False, frozenset({name}), frozenset(), Limits())
+    if held := len(tx.repositories.visible(of_namespace, "", PAGE)):
+        raise AccountsError(
+            f"{name} still owns {counted(held)} with images (`moorage repo list {name}`), which nobody would own then;"
+            " delete the images first"
+        )
 
 
 def counted(number: int) -> str:
-    """Say how many repositories there are."""
+    """Say how many repositories a page holds."""
     if number == 1:
         return "1 repository"
     return f"{PAGE} repositories or more" if number >= PAGE else f"{number} repositories"
 
 
 def taken(tx: Transaction, name: str) -> AccountsError:
-    """Give the sentence for a name that is not free."""
+    """Give the sentence for a name that an account has."""
     kind = ARTICLES[tx.accounts.get(name).kind]
     return AccountsError(f"the name {name} is taken: it is {kind}. Users and organisations share one set of names")
 
@@ -143,7 +157,7 @@ def teams_of(tx: Transaction, account: Account) -> list[str]:
     return [
         f"{team.organization}/{team.name}"
         for membership in tx.teams.memberships(account.id)
-        for team in tx.teams.page(tx.accounts.get(membership.organization).id)
+        for team in every_team(tx, tx.accounts.get(membership.organization).id)
         if account.name in tx.teams.members_of(team.id)
     ]
 

@@ -1,6 +1,6 @@
 """Organisations and who is in them. Owners have every right on the namespace; members get theirs through teams.
 
-An organisation that owns repositories is not removed, for nobody but administrators could reach them then.
+An organisation that owns images is not removed, for nobody but administrators could reach them then.
 """
 
 from collections.abc import Iterable
@@ -8,19 +8,18 @@ from dataclasses import dataclass
 
 from registry.accounts.errors import AccountsError, shown
 from registry.accounts.lookup import (
-    account_or_none,
-    counted,
     every_account,
+    every_team,
     find_organization,
     find_user,
-    holdings,
     new_name,
+    refuse_stranding,
     taken,
 )
 from registry.audit import Audit, Origin
 from registry.catalog.accounts import Account
 from registry.catalog.catalog import Catalog
-from registry.catalog.errors import NotFound
+from registry.catalog.errors import Conflict, NotFound
 from registry.catalog.teams import Member
 
 ROLES = ("owner", "member")
@@ -47,9 +46,10 @@ class Organizations:
         """Make an organisation, with its first owners. Raises AccountsError."""
         checked = new_name(name).value
         with self._audit.begin(origin) as change:
-            if account_or_none(change.tx, checked):
-                raise taken(change.tx, checked)
-            account = change.tx.accounts.add_organization(checked)
+            try:
+                account = change.tx.accounts.add_organization(checked)
+            except Conflict:
+                raise taken(change.tx, checked) from None
             change.record("org.add", reason=checked)
             for owner in owners:
                 change.tx.teams.set_member(account.id, find_user(change.tx, owner).id, "owner")
@@ -68,7 +68,7 @@ class Organizations:
             return Organization(
                 account,
                 tuple(tx.teams.members(account.id)),
-                tuple(f"{name}/{team.name}" for team in tx.teams.page(account.id)),
+                tuple(f"{name}/{team.name}" for team in every_team(tx, account.id)),
                 tuple(robot.name for robot in tx.accounts.robots(account.id)),
             )
 
@@ -76,10 +76,7 @@ class Organizations:
         """Remove an organisation with its teams, its robots and all grants on it. Raises AccountsError."""
         with self._audit.begin(origin) as change:
             account = find_organization(change.tx, name)
-            if held := holdings(change.tx, name):
-                raise AccountsError(
-                    f"{name} still owns {counted(held)} (`moorage repo list {name}`); remove them first"
-                )
+            refuse_stranding(change.tx, name)
             change.tx.accounts.remove(account.id)
             change.record("org.remove", reason=name)
 

@@ -9,18 +9,19 @@ from dataclasses import dataclass
 from auth.passwords import PasswordHasher, WeakPassword, check_password
 from registry.accounts.errors import AccountsError
 from registry.accounts.lookup import (
-    account_or_none,
+    PAGE,
     counted,
     every_account,
     find_user,
-    holdings,
     new_name,
+    refuse_stranding,
     taken,
     teams_of,
 )
 from registry.audit import Audit, Change, Origin
 from registry.catalog.accounts import Account
 from registry.catalog.catalog import Catalog, Transaction
+from registry.catalog.errors import Conflict
 from registry.catalog.teams import Membership
 
 
@@ -52,11 +53,12 @@ class People:
         checked = new_name(name).value
         stored = self._hashed(password)
         with self._audit.begin(origin) as change:
-            if account_or_none(change.tx, checked):
-                raise taken(change.tx, checked)
+            try:
+                account = change.tx.accounts.add_user(checked, password=stored, administrator=administrator)
+            except Conflict:
+                raise taken(change.tx, checked) from None
             if not adopt:
                 refuse_adoption(change.tx, checked)
-            account = change.tx.accounts.add_user(checked, password=stored, administrator=administrator)
             change.record("user.add", reason=f"{checked}, an administrator" if administrator else checked)
         return account
 
@@ -121,7 +123,8 @@ class People:
         """Remove a user with their tokens, grants and memberships. Raises AccountsError."""
         with self._audit.begin(origin) as change:
             account = find_user(change.tx, name)
-            _refuse_stranding(change.tx, account)
+            refuse_stranding(change.tx, name)
+            _refuse_last_owner(change.tx, account)
             change.tx.accounts.remove(account.id)
             _keep_an_administrator(change, account, "removed")
             change.record("user.remove", reason=account.name)
@@ -135,19 +138,11 @@ class People:
 
 def refuse_adoption(tx: Transaction, name: str) -> None:
     """Refuse to make somebody the owner of what is there already. Raises AccountsError."""
-    if held := holdings(tx, name):
-        raise AccountsError(
-            f"there are already {counted(held)} below {name}/, which would be {name}'s own; if that is meant,"
-            " say --adopt"
-        )
+    if held := len(tx.repositories.listed("", PAGE, name)):
+        raise AccountsError(f"{counted(held)} below {name}/ would become {name}'s own; if that is meant, say --adopt")
 
 
-def _refuse_stranding(tx: Transaction, account: Account) -> None:
-    if held := holdings(tx, account.name):
-        raise AccountsError(
-            f"{account.name} still owns {counted(held)} (`moorage repo list {account.name}`); remove them first,"
-            f" or shut the account out and keep them: moorage user disable {account.name}"
-        )
+def _refuse_last_owner(tx: Transaction, account: Account) -> None:
     for membership in tx.teams.memberships(account.id):
         members = tx.teams.members(tx.accounts.get(membership.organization).id)
         if [member.name for member in members if member.role == "owner"] == [account.name]:

@@ -3,7 +3,15 @@
 from dataclasses import dataclass
 
 from registry.accounts.errors import AccountsError
-from registry.accounts.lookup import every_account, find_organization, find_team, find_user, new_name, split_team
+from registry.accounts.lookup import (
+    every_account,
+    every_team,
+    find_organization,
+    find_team,
+    find_user,
+    new_name,
+    split_team,
+)
 from registry.audit import Audit, Origin
 from registry.catalog.catalog import Catalog, Transaction
 from registry.catalog.errors import Conflict, NotFound
@@ -76,5 +84,5 @@ class Teams:
 def _views(tx: Transaction, organization_id: int) -> list[TeamView]:
     return [
         TeamView(f"{team.organization}/{team.name}", tuple(tx.teams.members_of(team.id)))
-        for team in tx.teams.page(organization_id)
+        for team in every_team(tx, organization_id)
     ]

@@ -28,8 +28,9 @@ from registry.audit import Audit, Origin
 from registry.catalog import schema
 from registry.catalog.catalog import Catalog
 from registry.catalog.engine import Database
-from registry.catalog.errors import CatalogError
+from registry.catalog.errors import CatalogUnavailable
 from registry.cli.common import stop
+from registry.edge.logs import configure_logging
 from registry.settings import Settings
 from storage.errors import StorageError
 from storage.layout import Layout
@@ -64,6 +65,7 @@ class Administration:
 @contextmanager
 def opened(settings: Settings, status: int) -> Iterator[Administration]:
     """Open the data for one command; what goes wrong is told in a sentence, and ends it with `status`."""
+    configure_logging(settings.log.format, "warning")
     try:
         origin = Origin(_user_name(os.getuid()), "operator")
         _become_owner(settings.storage.path)
@@ -75,7 +77,9 @@ def opened(settings: Settings, status: int) -> Iterator[Administration]:
             yield Administration(settings, catalog, audit_for(settings, catalog), origin)
         finally:
             database.close()
-    except (AccountsError, StorageError, schema.SchemaError, CatalogError, WrongMasterKeyError) as error:
+    except CatalogUnavailable as error:
+        stop(f"the database cannot be used now ({error}); try again in a moment", status)
+    except (AccountsError, StorageError, schema.SchemaError, WrongMasterKeyError) as error:
         stop(str(error), status)
 
 

@@ -11,7 +11,7 @@ app = typer.Typer(help="Keys: what tokens are signed with.", no_args_is_help=Tru
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
-RESET = "This voids every token at once; clients sign in again by themselves. Every server has to be restarted. Go on?"
+RESET = "This voids every token at once; clients have to sign in again, most do so by themselves. Go on?"
 
 
 @app.command("list")
@@ -47,4 +47,5 @@ def reset(yes: Yes = False, config: Config = None, data: Data = None, as_json: J
     if as_json:
         print_json({"active": key})
     else:
-        say(f"The key {key} signs now, and every earlier token is void. Restart every server.")
+        say(f"The key {key} signs now, and every earlier token is void.")
+        say("If the master key is a new one too, give it to every server and restart them.")

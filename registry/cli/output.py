@@ -55,4 +55,6 @@ def cell(value: Value) -> str:
         return " ".join(cell(part) for part in value.values())
     if isinstance(value, list | tuple):
         return ", ".join(cell(part) for part in value) or "-"
-    return "-" if value in (None, "") else str(value)
+    text = "-" if value in (None, "") else str(value)
+    # A description may come from an image: it must not move the cursor of who reads the list.
+    return "".join(character if character.isprintable() else "?" for character in text)

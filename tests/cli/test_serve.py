@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from auth.keys import MasterKey
 from registry.cli import app
-from registry.cli.serve import split_listen
+from registry.cli.addresses import split_listen
 from registry.serving.plan import ServingPlan
 from registry.settings import PREFIX
 from storage.layout import Layout
@@ -42,10 +42,11 @@ class Engine:
     def __init__(self) -> None:
         self.plan = ServingPlan()
         self.lock_was_held = False
+        self.url = "http://127.0.0.1:5001"
 
     def __call__(self, _make_app: Callable[[], Any], plan: ServingPlan, *, announce: Callable[[str], None]) -> int:
         self.plan = plan
-        announce("http://127.0.0.1:5001")
+        announce(self.url)
         return 0
 
 
@@ -82,6 +83,15 @@ def test_the_password_is_told_even_where_the_server_cannot_start(
     monkeypatch.setattr("registry.serving.serve.serve_uvicorn", lambda *_args, **_more: 1)
     result = moorage("serve", "--data", tmp_path / "data")
     assert (result.exit_code, len(PASSWORD.findall(result.stderr))) == (1, 1)
+
+
+def test_passwords_in_the_clear_are_warned_of(tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "in the clear" not in moorage("serve", "--data", tmp_path / "data").stderr
+    engine.url = "http://192.0.2.7:5000"
+    assert "in the clear" in moorage("serve", "--data", tmp_path / "data").stderr
+    assert "in the clear" not in moorage("serve", "--open", "--data", tmp_path / "data").stderr
+    monkeypatch.setenv("MOORAGE_SERVER__TRUSTED_PROXIES", "192.0.2.0/24")
+    assert "in the clear" not in moorage("serve", "--data", tmp_path / "data").stderr
 
 
 def test_a_password_from_the_settings_is_taken_and_not_told(
