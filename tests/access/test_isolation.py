@@ -18,7 +18,19 @@ import pytest
 
 from tests.access.people import Headers, settle
 from tests.access.routes import EMPTY, LAYER, MANIFEST, ROWS, Row, no_session, stock
-from tests.access.world import OPERATOR, PASSWORD, PRIVATE, PUBLIC, SOURCE, Accounts, Signed, basic, bearer, harbour, token_for
+from tests.access.world import (
+    OPERATOR,
+    PASSWORD,
+    PRIVATE,
+    PUBLIC,
+    SOURCE,
+    Accounts,
+    Signed,
+    basic,
+    bearer,
+    harbour,
+    token_for,
+)
 from tests.spec.asgi import Answer
 from tests.spec.contents import OCI_INDEX, OCI_MANIFEST, artifact, descriptor, digest_of, image, index, written
 from tests.spec.registry import Registry
@@ -71,7 +83,9 @@ def place(fast_directory: Path) -> Iterator[Place]:
             "a robot's secret": robot,
             "an owner's secret that is for elsewhere": basic("olga", accounts.secret("olga", "", PUBLIC)),
             "a token for another repository": bearer(token_for(registry, stranger, f"repository:{HOME}:pull,push")),
-            "a token that pulls from everywhere else": bearer(token_for(registry, stranger, f"repository:{PUBLIC}:pull")),
+            "a token that pulls from everywhere else": bearer(
+                token_for(registry, stranger, f"repository:{PUBLIC}:pull")
+            ),
         }
         assert set(callers) == set(CALLERS)
         stock(Signed(registry, stranger), HOME)
