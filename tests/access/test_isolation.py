@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.access.people import Headers, settle
-from tests.access.routes import EMPTY, LAYER, MANIFEST, ROWS, Row, no_session, stock
+from tests.access.routes import LAYER, MANIFEST, ROWS, Row, no_session, stock
 from tests.access.world import (
     OPERATOR,
     PASSWORD,
@@ -32,7 +32,7 @@ from tests.access.world import (
     token_for,
 )
 from tests.spec.asgi import Answer
-from tests.spec.contents import OCI_INDEX, OCI_MANIFEST, artifact, descriptor, digest_of, image, index, written
+from tests.spec.contents import EMPTY, OCI_INDEX, OCI_MANIFEST, artifact, descriptor, digest_of, image, index, written
 from tests.spec.registry import Registry
 
 NOWHERE = "team/nowhere"  # as long as PRIVATE
