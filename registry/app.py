@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -59,9 +60,12 @@ def prepare(settings: Settings) -> str | None:
     Raises:  registry.catalog.schema.SchemaError, registry.accounts.keys.WrongMasterKeyError,
              registry.accounts.first_start.BadAdminPassword.
     """
-    database = database_for(settings)
+    database = direct_database(settings)
     try:
-        schema.upgrade(database, settings.storage.path / "migration.lock")
+        if settings.database.auto_migrate:
+            schema.upgrade(database, migration_lock(settings))
+        else:
+            schema.require_head(database)
         return _prepare_accounts(settings, Catalog(database)) if settings.auth.mode == "accounts" else None
     finally:
         database.close()
@@ -160,6 +164,16 @@ def database_for(settings: Settings) -> Database:
     # One for every thread that may ask, and one for the event loop, which must never wait for a connection.
     limits = settings.limits
     return connect(settings.database_url, pool_size=limits.database_threads + 2 * limits.storage_threads + 2)
+
+
+def direct_database(settings: Settings) -> Database:
+    """Give the catalog's database past any pooler, for one user at a time; opens nothing yet."""
+    return connect(settings.direct_database_url, pool_size=2)
+
+
+def migration_lock(settings: Settings) -> Path:
+    """Give the file that whoever upgrades a SQLite catalog locks."""
+    return settings.storage.path / "migration.lock"
 
 
 def audit_for(settings: Settings, catalog: Catalog) -> Audit:

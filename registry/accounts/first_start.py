@@ -20,6 +20,7 @@ def ensure_administrator(audit: Audit, hasher: PasswordHasher, given: str | None
     Raises:  BadAdminPassword.
     """
     with audit.begin(origin) as change:
+        change.tx.alone("first administrator")
         if change.tx.accounts.administrators():
             return None
         try:

@@ -55,6 +55,7 @@ class KeyRing:
     def ensure(self) -> None:
         """Make the first keys where there are none. Raises WrongMasterKeyError."""
         with self._catalog.begin() as tx:
+            tx.alone("signing keys")
             rows = tx.keys.all()
             foreign = [row.kid for row in rows if row.master_key_id != self._master.id and row.state != "retired"]
             if foreign:
@@ -72,6 +73,7 @@ class KeyRing:
         """Make the next key the active one, and a new next one; give its id, or None where the active is younger."""
         with self._audit.begin(origin) as change:
             tx = change.tx
+            tx.alone("signing keys")
             rows = {row.state: row for row in tx.keys.all() if row.state != "retired"}
             active, following = rows["active"], rows["next"]
             if older_than and tx.now - (active.activated_at or 0) < older_than // MICROSECOND:
@@ -87,6 +89,7 @@ class KeyRing:
     def reset(self, origin: Origin) -> str:
         """Throw every key away and make new ones; all tokens end at once. For a lost or leaked master key."""
         with self._audit.begin(origin) as change:
+            change.tx.alone("signing keys")
             for row in change.tx.keys.all():
                 change.tx.keys.remove(row.kid)
             active = self._add(change.tx, "active")

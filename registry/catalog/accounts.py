@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Delete, Row, Select, bindparam, delete, or_, select, update
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from registry.catalog import tables
 from registry.catalog.errors import Conflict, NotFound
+from registry.catalog.upserts import Upsert
 
 _row = tables.account
 _organization = tables.account.alias("organization")
@@ -41,7 +41,7 @@ _page = _accounts.where(_row.c.name > bindparam("after")).order_by(_row.c.name).
 _page_of_kind = _page.where(_row.c.kind == bindparam("kind"))
 _robots = _accounts.where(_row.c.organization_id == bindparam("id")).order_by(_row.c.name)
 _administrators = _accounts.where(_row.c.administrator.is_(True), _row.c.disabled_at.is_(None)).order_by(_row.c.name)
-_add = sqlite_insert(_row).on_conflict_do_nothing(index_elements=[_row.c.name])
+_add = Upsert(_row, ("name",))
 _change = update(_row).where(_row.c.id == bindparam("account"))
 
 
@@ -139,7 +139,7 @@ class Accounts:
             self._connection.execute(statement)
 
     def _added(self, row: dict[str, object]) -> Account:
-        if not self._connection.execute(_add, {**row, "created_at": self._now}).rowcount:
+        if not self._connection.execute(_add.on(self._connection), {**row, "created_at": self._now}).rowcount:
             raise Conflict(str(row["name"]))
         return self.get(str(row["name"]))
 

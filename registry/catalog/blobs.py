@@ -1,15 +1,20 @@
 """Blobs: bytes that are stored once, and the links through which alone a repository sees them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 from sqlalchemy import Connection, Executable, bindparam, delete, exists, select, update
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from registry.catalog import tables
 from registry.catalog.errors import NotFound
 from registry.catalog.journal import Change, Journal
+from registry.catalog.locks import alone, locks_rows
+from registry.catalog.upserts import Upsert
 from storage.digest import Digest
+
+MANY = 500
+"""Digests in one query."""
 
 _blob, _link, _lease, _reference = tables.blob, tables.blob_link, tables.lease, tables.manifest_reference
 
@@ -26,10 +31,18 @@ _linked = (
 _linked_among = (
     select(_blob.c.digest, _blob.c.size)
     .join(_link, _link.c.blob_id == _blob.c.id)
-    .where(_blob.c.state == "live")
+    .where(
+        _blob.c.state == "live",
+        _link.c.repository_id == bindparam("repository_id"),
+        _blob.c.digest.in_(bindparam("digests", expanding=True)),
+    )
     .order_by(_blob.c.digest)
-    .with_for_update(read=True)
 )
+_kept_among = _linked_among.with_for_update(read=True)
+_claimed_among = _linked_among.with_for_update(key_share=True)
+_among = select(_blob.c.digest).where(_blob.c.digest.in_(bindparam("digests", expanding=True)))
+_held_among = _among.order_by(_blob.c.digest).with_for_update(key_share=True)
+_unreferenced_among = _among.where(_blob.c.unreferenced_at.is_not(None))
 _linked_by_name = (
     select(*_columns)
     .join(_link, _link.c.blob_id == _blob.c.id)
@@ -45,11 +58,12 @@ _linked_anywhere = select(*_columns).where(
 )
 _by_digest = select(*_columns).where(_blob.c.digest == bindparam("digest"))
 _key_known = select(exists().where(_blob.c.store == bindparam("store"), _blob.c.key == bindparam("key")))
-_upsert_lease = sqlite_insert(_lease)
-_upsert_lease = _upsert_lease.on_conflict_do_update(
-    index_elements=[_lease.c.repository_id, _lease.c.blob_id],
-    set_={"renewed_at": _upsert_lease.excluded.renewed_at},
-)
+_kept = _linked.with_for_update(read=True)
+_claimed = _linked.with_for_update(of=_link)
+_put = Upsert(_blob, ("digest",), changed=("size", "store", "key", "state", "stored_at", "verified_at"))
+_add_link = Upsert(_link)
+_discard = Upsert(tables.discarded_key)
+_renew_lease = Upsert(_lease, ("repository_id", "blob_id"), changed=("renewed_at",))
 _lease_age = select(_lease.c.renewed_at).where(
     _lease.c.repository_id == bindparam("repository_id"), _lease.c.blob_id == bindparam("blob_id")
 )
@@ -75,24 +89,36 @@ class Blobs:
         self._now = now
         self._journal = journal
 
-    def linked(self, repository_id: int, digest: Digest, *, lock: bool = False) -> Blob:
-        """Find a blob through a repository's link; `lock` keeps both from going until commit. Raises NotFound."""
-        query = _linked.with_for_update(read=True) if lock else _linked
+    def linked(self, repository_id: int, digest: Digest) -> Blob:
+        """Find a blob through a repository's link. Raises NotFound."""
+        return self._one(_linked, {"repository_id": repository_id, "digest": str(digest)})
+
+    def locked(self, repository_id: int, digest: Digest, *, exclusive: bool = False) -> Blob:
+        """The same, and keep link and blob from going (or, exclusive, the link from being used) until commit."""
+        query = _claimed if exclusive else _kept
         return self._one(query, {"repository_id": repository_id, "digest": str(digest)})
 
     def linked_sizes(self, repository_id: int, digests: Iterable[str]) -> dict[str, int]:
         """Give the sizes of those of these blobs that a repository holds, and keep all of them until commit.
 
-        Locked in digest order, so that two pushes never wait for each other in a ring.
+        Locked in digest order, so that two pushes never wait for each other in a ring. Those that no manifest names
+        yet are locked for `mark_referenced` to change: two pushes that both only keep one would both wait to do that.
         """
         found: dict[str, int] = {}
         wanted = sorted(digests)
-        for start in range(0, len(wanted), 500):
-            query = _linked_among.where(
-                _link.c.repository_id == repository_id, _blob.c.digest.in_(wanted[start : start + 500])
-            )
-            found.update((row.digest, row.size) for row in self._connection.execute(query))
+        fresh = self._unreferenced(wanted) if locks_rows(self._connection) else frozenset()
+        for claimed, run in groupby(wanted, fresh.__contains__):
+            query = _claimed_among if claimed else _kept_among
+            for some in _batches(list(run)):
+                rows = self._connection.execute(query, {"repository_id": repository_id, "digests": some})
+                found.update((row.digest, row.size) for row in rows)
         return found
+
+    def hold(self, digests: Iterable[str]) -> None:
+        """Keep others from beginning or ending to refer to these blobs until commit."""
+        if locks_rows(self._connection):
+            for some in _batches(sorted(digests)):
+                self._connection.execute(_held_among, {"digests": some})
 
     def linked_by_name(self, repository: str, digest: Digest) -> Blob:
         """Find a blob through the link of a repository that is known by name. Raises NotFound."""
@@ -108,22 +134,25 @@ class Blobs:
         A digest that was there moves to the new key, which heals a damaged one; the old key is given to `discard`
         by the caller, who gets the former row from `by_digest`.
         """
-        values = {"size": size, "store": store, "key": key, "stored_at": self._now, "verified_at": self._now}
-        fresh = sqlite_insert(_blob).values(digest=str(digest), unreferenced_at=self._now, **values)
-        self._connection.execute(
-            fresh.on_conflict_do_update(index_elements=[_blob.c.digest], set_={**values, "state": "live"})
-        )
-        self._journal.record(Change.KEY, str(digest), f"{store}:{key}")
-        return self.by_digest(digest)
+        now, text = self._now, str(digest)
+        row = {"digest": text, "size": size, "store": store, "key": key, "state": "live"}
+        times = {"stored_at": now, "verified_at": now, "unreferenced_at": now}
+        self._connection.execute(_put.on(self._connection), {**row, **times})
+        self._journal.record(Change.KEY, text, f"{store}:{key}")
+        return self._one(_by_digest, {"digest": text})
 
     def by_digest(self, digest: Digest) -> Blob:
-        """Find a blob without asking who holds it: for the upload path only. Raises NotFound."""
+        """Find a blob without asking who holds it: for the upload path only. Raises NotFound.
+
+        Nobody else puts it until commit, also where it is not there yet.
+        """
+        alone(self._connection, "blob", str(digest))
         return self._one(_by_digest.with_for_update(), {"digest": str(digest)})
 
     def discard(self, store: str, key: str, not_before: int) -> None:
         """Note a key that nothing maps to any more; its bytes go once `not_before` (µs since 1970) has passed."""
         row = {"store": store, "key": key, "not_before": not_before}
-        self._connection.execute(sqlite_insert(tables.discarded_key).on_conflict_do_nothing(), row)
+        self._connection.execute(_discard.on(self._connection), row)
 
     def discarded(self, limit: int) -> list[tuple[str, str]]:
         """List (store, key) pairs whose time has come."""
@@ -143,7 +172,7 @@ class Blobs:
     def link(self, repository_id: int, blob: Blob) -> None:
         """Let a repository see a blob, and lease it there so that a collector waits for the manifest."""
         row = {"repository_id": repository_id, "blob_id": blob.id, "linked_at": self._now}
-        added = self._connection.execute(sqlite_insert(_link).on_conflict_do_nothing(), row)
+        added = self._connection.execute(_add_link.on(self._connection), row)
         if added.rowcount:
             self._journal.record(Change.LINK, str(blob.digest), str(blob.size), repository_id=repository_id)
         self.renew_lease(repository_id, blob)
@@ -151,7 +180,7 @@ class Blobs:
     def renew_lease(self, repository_id: int, blob: Blob) -> None:
         """Start a blob's grace in a repository anew."""
         row = {"repository_id": repository_id, "blob_id": blob.id, "renewed_at": self._now}
-        self._connection.execute(_upsert_lease, row)
+        self._connection.execute(_renew_lease.on(self._connection), row)
 
     def leased_at(self, repository_id: int, blob: Blob) -> int | None:
         """Tell when the lease was last renewed (µs since 1970); None: there is none."""
@@ -167,21 +196,32 @@ class Blobs:
 
     def mark_referenced(self, digests: list[str]) -> None:
         """Note that manifests name these blobs."""
-        rows = [{"d": digest} for digest in digests]
+        rows = [{"d": digest} for digest in sorted(digests)]
         if rows:
             statement = update(_blob).where(_blob.c.digest == bindparam("d"), _blob.c.unreferenced_at.is_not(None))
             self._connection.execute(statement.values(unreferenced_at=None), rows)
 
     def mark_unreferenced(self, digests: list[str]) -> None:
         """Start the grace of those of these blobs that no manifest names any more."""
-        rows = [{"d": digest} for digest in digests]
+        rows = [{"d": digest} for digest in sorted(digests)]
         if rows:
             named = exists().where(_reference.c.digest == _blob.c.digest, _reference.c.role != "subject")
             statement = update(_blob).where(_blob.c.digest == bindparam("d"), ~named)
             self._connection.execute(statement.values(unreferenced_at=self._now), rows)
+
+    def _unreferenced(self, digests: list[str]) -> frozenset[str]:
+        found: set[str] = set()
+        for some in _batches(digests):
+            found.update(self._connection.execute(_unreferenced_among, {"digests": some}).scalars())
+        return frozenset(found)
 
     def _one(self, query: Executable, parameters: dict[str, object]) -> Blob:
         row = self._connection.execute(query, parameters).one_or_none()
         if row is None:
             raise NotFound(str(parameters["digest"]))
         return Blob(row.id, Digest.parse(row.digest), row.size, row.store, row.key, row.unreferenced_at is not None)
+
+
+def _batches(digests: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(digests), MANY):
+        yield digests[start : start + MANY]

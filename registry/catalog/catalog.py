@@ -4,37 +4,36 @@
 database itself leaves as CatalogUnavailable or CatalogFull, so that no caller needs to know a driver's exceptions.
 """
 
-import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError, TimeoutError
-
 from registry.catalog.engine import Clock, Database
-from registry.catalog.errors import CatalogFull, CatalogUnavailable
 from registry.catalog.transaction import Transaction
+from registry.catalog.trouble import translated
 
 __all__ = ["Catalog", "Transaction", "system_clock", "translated"]
 
 
 def system_clock() -> int:
-    """Give the time in microseconds since 1970, UTC."""
+    """Give the time of this machine in microseconds since 1970, UTC."""
     return time.time_ns() // 1000
 
 
 class Catalog:
-    """All that the server knows, but for the blobs' bytes."""
+    """All that the server knows, but for the blobs' bytes. Its time is the database's, unless a clock is given."""
 
-    def __init__(self, database: Database, clock: Clock = system_clock) -> None:
+    def __init__(self, database: Database, clock: Clock | None = None) -> None:
         self.database = database
-        self.clock = clock
+        self.clock = clock or database.clock
 
     @contextmanager
     def begin(self, *, durable: bool = True) -> Iterator[Transaction]:
-        """Open a transaction that may write. Raises CatalogUnavailable or CatalogFull, also when it commits.
+        """Open a transaction that may write.
 
-        Args: durable: False only for what a client can lose at a power cut without noticing, such as a new session.
+        Args:   durable: False only for what a client can lose at a power cut without noticing, such as a new session.
+        Raises: CatalogUnavailable or CatalogFull, also when it commits; OutcomeUnknown, which is a CatalogUnavailable
+                too, where nobody can tell whether it did; Conflict where somebody else was quicker.
         """
         with translated(), self.database.writing(durable=durable) as connection:
             yield Transaction(connection, self.clock())
@@ -48,20 +47,3 @@ class Catalog:
     def close(self) -> None:
         """Close the database's connections."""
         self.database.close()
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Turn trouble with the database itself into our own exceptions; a mistake in a statement stays what it is."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:  # of a statement that went past SQLAlchemy
-        raise CatalogUnavailable(str(error)) from error
-    except (DatabaseError, InterfaceError, TimeoutError) as error:
-        # SQLite calls a damaged file a DatabaseError, and nothing more precise.
-        if isinstance(error, DatabaseError) and type(error) not in (DatabaseError, OperationalError):
-            raise
-        text = str(error.orig if isinstance(error, DBAPIError) else error)
-        if "disk is full" in text:
-            raise CatalogFull(text) from error
-        raise CatalogUnavailable(text) from error

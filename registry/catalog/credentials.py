@@ -131,7 +131,7 @@ class Credentials:
 
     def note_used(self, uses: Iterable[tuple[str, int, str]]) -> None:
         """Note for each (credential, time in µs since 1970, address) that it was used then; the latest time stays."""
-        rows = [{"credential": used, "at": at, "address": address} for used, at, address in uses]
+        rows = [{"credential": used, "at": at, "address": address} for used, at, address in sorted(uses)]
         if rows:
             self._connection.execute(_note_used, rows)
 

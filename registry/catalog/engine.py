@@ -1,68 +1,54 @@
-"""Database engines, set up so that an acknowledged commit survives a power cut and writers never deadlock.
+"""The database behind the catalog: which kind it is, and how to begin a reading and a writing transaction on it."""
 
-SQLite runs in WAL with synchronous=FULL: NORMAL lost every acknowledged commit at a simulated power cut. A writing
-transaction starts with BEGIN IMMEDIATE, for a reader that becomes a writer fails at once whatever the timeout is.
-"""
-
-import sqlite3
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Protocol
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import make_url
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.exc import ArgumentError
 
-BUSY_TIMEOUT_MS = 10_000
+from registry.catalog.errors import CatalogUnavailable
+from registry.catalog.sqlite import Sqlite, sqlite_engine
 
-PRAGMAS = (
-    "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = FULL",
-    "PRAGMA foreign_keys = ON",
-    f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
-    "PRAGMA temp_store = MEMORY",
-    "PRAGMA cache_size = -4000",
-    "PRAGMA mmap_size = 67108864",
-    "PRAGMA journal_size_limit = 67108864",
-)
+Clock = Callable[[], int]
+"""Gives the time in microseconds since 1970, UTC."""
+
+
+class Transactions(Protocol):
+    """How one kind of database begins a transaction."""
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """Open a transaction that only reads: one consistent picture."""
+        ...
+
+    def writing(self, *, durable: bool) -> AbstractContextManager[Connection]:
+        """Open a transaction that may write; it commits when the block ends well, else rolls back."""
+        ...
+
+    def clock(self) -> int:
+        """Give the time that all who use the database agree on, in microseconds since 1970, UTC."""
+        ...
 
 
 class Database:
-    """One database: how to begin a reading and a writing transaction on it.
+    """One database."""
 
-    In one process SQLite writers queue here, fairly, instead of polling the file's lock.
-    """
-
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, transactions: Transactions) -> None:
         self.engine = engine
         self.is_sqlite = engine.dialect.name == "sqlite"
         self.path = Path(engine.url.database) if self.is_sqlite and engine.url.database else None
-        self._writer = threading.Lock()
+        self.clock: Clock = transactions.clock
+        self.reading = transactions.reading
+        self._transactions = transactions
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """Open a transaction that only reads: one consistent picture."""
-        with self.engine.connect() as connection, connection.begin():
-            yield connection
-
-    @contextmanager
-    def writing(self, *, durable: bool = True) -> Iterator[Connection]:
+    def writing(self, *, durable: bool = True) -> AbstractContextManager[Connection]:
         """Open a transaction that may write; it commits when the block ends well, else rolls back.
 
         Args: durable: False where a power cut may undo it (never a crash of the server): it waits for no disk.
         """
-        if not self.is_sqlite:
-            with self.engine.begin() as connection:
-                yield connection
-            return
-        level = "FULL" if durable else "NORMAL"
-        with self._writer, self.engine.connect() as connection:
-            raw = connection.connection.driver_connection
-            raw.execute(f"PRAGMA synchronous = {level}")  # type: ignore[union-attr]  # sqlite3's own connection
-            connection = connection.execution_options(moorage_immediate=True)
-            with connection.begin():
-                yield connection
+        return self._transactions.writing(durable=durable)
 
     def close(self) -> None:
         """Close every pooled connection."""
@@ -70,33 +56,26 @@ class Database:
 
 
 def connect(url: str, *, pool_size: int) -> Database:
-    """Make the database for a SQLAlchemy URL; `sqlite:///path` or `postgresql+psycopg://…`. Opens nothing yet."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        return Database(create_engine(parsed, pool_size=pool_size, max_overflow=0, pool_pre_ping=True))
-    engine = create_engine(
-        parsed,
-        poolclass=QueuePool,
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_use_lifo=True,
-        pool_reset_on_return="rollback",  # a COMMIT that fails can leave its transaction, and the write lock, behind
-        connect_args={"check_same_thread": False, "isolation_level": None, "timeout": BUSY_TIMEOUT_MS / 1000},
-    )
-    event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
-    return Database(engine)
+    """Make the database for an address; `sqlite:///path` or `postgresql://…`. Opens nothing yet.
 
+    Raises: CatalogUnavailable for an address that is none, another kind of database, or one whose driver is missing.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise CatalogUnavailable("the database's address is none; it is like postgresql://user@host/name") from None
+    kind = parsed.get_backend_name()
+    if kind == "sqlite":
+        engine = sqlite_engine(parsed, pool_size=pool_size)
+        return Database(engine, Sqlite(engine))
+    if kind not in ("postgresql", "postgres"):
+        raise CatalogUnavailable(f"the database is SQLite or PostgreSQL; {kind} is neither")
+    try:
+        from registry.catalog.postgresql import Postgresql, postgresql_engine
 
-def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    for pragma in PRAGMAS:
-        connection.execute(pragma)
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    immediate = connection.get_execution_options().get("moorage_immediate")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
-
-Clock = Callable[[], int]
-"""Gives the time in microseconds since 1970, UTC."""
+        engine = postgresql_engine(parsed, pool_size=pool_size)
+    except ModuleNotFoundError as error:
+        raise CatalogUnavailable(
+            f"PostgreSQL's driver is not installed ({error}): pip install 'moorage[postgres]'"
+        ) from error
+    return Database(engine, Postgresql(engine))

@@ -19,3 +19,7 @@ class CatalogUnavailable(CatalogError):
 
 class CatalogFull(CatalogUnavailable):
     """The disk that holds the database is full."""
+
+
+class OutcomeUnknown(CatalogUnavailable):
+    """The connection broke while a COMMIT was under way: look again to know whether it happened."""

@@ -3,14 +3,17 @@
 Rights are the bits of `auth.policy.Right`, and what follows from them is that module's business.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import product
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, delete, func, or_, select, union
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from auth.policy import Right
 from registry.catalog import tables
+from registry.catalog.upserts import Upsert
 
 ADMINISTRATORS_SHOWN = 5
 
@@ -60,6 +63,13 @@ _administrators = union(
     ),
 )
 _administrators_shown = _administrators.order_by("name").limit(ADMINISTRATORS_SHOWN)
+
+_put: Mapping[tuple[str, ...], Upsert] = MappingProxyType(
+    {
+        pair: Upsert(_row, pair, changed=("rights", "granted_at", "granted_by"))
+        for pair in product(("account_id", "team_id"), ("namespace", "repository_id"))
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +130,8 @@ class GrantTable:
         if not rights:
             self._connection.execute(delete(_row).where(*(_row.c[name] == value for name, value in named.items())))
             return
-        fresh = sqlite_insert(_row).values(rights=rights, granted_at=self._now, granted_by=by, **named)
-        changed = {name: fresh.excluded[name] for name in ("rights", "granted_at", "granted_by")}
-        self._connection.execute(fresh.on_conflict_do_update(index_elements=list(named), set_=changed))
+        statement = _put[tuple(named)].on(self._connection)
+        self._connection.execute(statement, {"rights": rights, "granted_at": self._now, "granted_by": by, **named})
 
     def of(self, account_id: int) -> Grants:
         """Give what an account was granted, itself or through teams; ownership of organisations is not in it."""

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, bindparam, delete, exists, insert, select
+from sqlalchemy import Connection, Row, Select, bindparam, delete, exists, insert, select
 
 from registry.catalog import tables
 from registry.catalog.errors import NotFound
 from registry.catalog.journal import Change, Journal
+from registry.catalog.upserts import Upsert
 from registry.oci.descriptors import Role
 from registry.oci.manifests import Manifest
 from registry.oci.names import RepositoryName, Tag
@@ -30,6 +31,7 @@ _content = select(_row.c.content).where(_row.c.id == bindparam("id"))
 _lockable = select(*_entry).where(
     _row.c.repository_id == bindparam("repository_id"), _row.c.digest == bindparam("digest")
 )
+_kept, _claimed = _lockable.with_for_update(read=True), _lockable.with_for_update()
 _referrers = (
     select(_row.c.digest, _row.c.media_type, _row.c.size, _row.c.artifact_type, _row.c.annotations)
     .join(_reference, _reference.c.manifest_id == _row.c.id)
@@ -55,6 +57,8 @@ _naming = (
     .order_by(_row.c.digest)
     .limit(1)
 )
+
+_add = Upsert(_row, ("repository_id", "digest"), returning=(_row.c.id,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,10 @@ class Manifests:
             raise NotFound(str(reference))
         return _entry_of(found)
 
+    def find(self, repository_id: int, digest: Digest) -> ManifestEntry:
+        """Find a manifest of a repository that is known by its id. Raises NotFound."""
+        return self._one(_lockable, repository_id, digest)
+
     def content(self, manifest_id: int) -> bytes:
         """Give the exact bytes that were pushed. Raises NotFound."""
         found = self._connection.execute(_content, {"id": manifest_id}).scalar_one_or_none()
@@ -105,11 +113,7 @@ class Manifests:
 
     def locked(self, repository_id: int, digest: Digest, *, exclusive: bool = False) -> ManifestEntry:
         """Find a manifest and keep it from going (or, exclusive, from being used) until commit. Raises NotFound."""
-        query = _lockable.with_for_update(read=not exclusive)
-        found = self._connection.execute(query, {"repository_id": repository_id, "digest": str(digest)}).one_or_none()
-        if found is None:
-            raise NotFound(str(digest))
-        return _entry_of(found)
+        return self._one(_claimed if exclusive else _kept, repository_id, digest)
 
     def put(self, repository_id: int, digest: Digest, manifest: Manifest) -> ManifestEntry:
         """Record a manifest and what it names; one that is there already stays as it is."""
@@ -130,7 +134,9 @@ class Manifests:
             "pushed_at": self._now,
             "content": manifest.content,
         }
-        manifest_id = self._connection.execute(insert(_row).returning(_row.c.id), row).scalar_one()
+        manifest_id = self._connection.execute(_add.on(self._connection), row).scalar_one_or_none()
+        if manifest_id is None:
+            return  # somebody else's push of the same was quicker
         arrows = [
             {
                 "manifest_id": manifest_id,
@@ -173,6 +179,7 @@ class Manifests:
             query = select(_row.c.digest).where(
                 _row.c.repository_id == repository_id, _row.c.digest.in_(wanted[start : start + 500])
             )
+            query = query.order_by(_row.c.digest)
             found.update(self._connection.execute(query.with_for_update(read=True)).scalars())
         return found
 
@@ -188,6 +195,12 @@ class Manifests:
             Referrer(row.digest, row.media_type, row.size, row.artifact_type, orjson.loads(row.annotations or "{}"))
             for row in self._connection.execute(query, parameters)
         ]
+
+    def _one(self, query: Select[*tuple[Any, ...]], repository_id: int, digest: Digest) -> ManifestEntry:
+        found = self._connection.execute(query, {"repository_id": repository_id, "digest": str(digest)}).one_or_none()
+        if found is None:
+            raise NotFound(str(digest))
+        return _entry_of(found)
 
     def any_in(self, repository_id: int) -> bool:
         """Tell whether a repository holds a manifest."""

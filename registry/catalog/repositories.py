@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, case, exists, func, select, update
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from auth.policy import Reach
 from registry.catalog import tables, visible
 from registry.catalog.errors import Conflict, NotFound
 from registry.catalog.search import SearchIndex
+from registry.catalog.upserts import Upsert
 from registry.oci.names import RepositoryName
 from storage.digest import Digest
 
@@ -29,7 +29,7 @@ _place = select(
     )
 )
 _described = select(_row.c.name, _row.c.description, _row.c.description_by).where(_row.c.id == bindparam("id"))
-_add = sqlite_insert(_row).on_conflict_do_nothing(index_elements=[_row.c.name])
+_add = Upsert(_row, ("name",), returning=(_row.c.id,))
 _page = (
     select(_row.c.name)
     .where(_row.c.name > bindparam("after"), exists().where(tables.manifest.c.repository_id == _row.c.id))
@@ -150,13 +150,13 @@ class Repositories:
 
     def count_pulls(self, pulls: Iterable[tuple[str, int, int]]) -> None:
         """Add to repositories' counts, for each (name, pulls, time of the last in µs since 1970); unknown ones pass."""
-        rows = [{"repository": name, "more": more, "at": at} for name, more, at in pulls]
+        rows = [{"repository": name, "more": more, "at": at} for name, more, at in sorted(pulls)]
         if rows:
             self._connection.execute(_count_pulls, rows)
 
     def _add(self, name: RepositoryName, visibility: str) -> bool:
         row = {"name": name.value, "created_at": self._now, "visibility": visibility}
-        added = self._connection.execute(_add.returning(_row.c.id), row).scalar_one_or_none()
+        added = self._connection.execute(_add.on(self._connection), row).scalar_one_or_none()
         if added is not None:
             SearchIndex(self._connection).index(added, name.value, "")
         return added is not None

@@ -1,65 +1,103 @@
 """Bringing the database's schema to what the code expects, by one process while the others wait.
 
 A look without a lock comes first, for at nearly every start there is nothing to do; Alembic is imported only where
-there is. A database that a newer Moorage has touched is refused in words, never guessed at.
+there is. A database that a newer Moorage has touched, or that is half done, is refused in words, never guessed at.
 """
 
 import fcntl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import inspect, text
 
-from registry.catalog.catalog import translated
 from registry.catalog.engine import Database
+from registry.catalog.tables import metadata
+from registry.catalog.trouble import translated
 
 HEAD = "0002"
 KNOWN = ("0001", "0002")
 LOCK_WAIT = 60.0
+ADVISORY_LOCK = 0x6D6F6F72616765
+"""PostgreSQL's lock for whoever upgrades: "moorage" in ASCII."""
+LONG_TIMES = (
+    "SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '10s', true),"
+    " set_config('idle_in_transaction_session_timeout', '0', true)"
+)
+"""A step may take long, but waits for a table only so long: behind it every reader of that table would wait."""
 
 
 class SchemaError(Exception):
     """The database cannot be used as it is; the message says what to do."""
 
 
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Which step the database is at, None where it is empty, and the steps that are missing."""
+
+    current: str | None
+    pending: tuple[str, ...]
+
+
 def current(database: Database) -> str | None:
-    """Tell which step the database is at; None: it is empty. Raises CatalogUnavailable."""
+    """Tell which step the database is at; None: it is empty. Raises SchemaError, CatalogUnavailable."""
     with translated(), database.reading() as connection:
-        if not inspect(connection).has_table("alembic_version"):
-            return None
-        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+        tables = inspect(connection)
+        named = tables.has_table("alembic_version")
+        found = list(connection.execute(text("SELECT version_num FROM alembic_version")).scalars()) if named else []
+        leftover = [] if found else sorted(metadata.tables.keys() & set(tables.get_table_names()))
+    if leftover or len(found) > 1:
+        what = f"it has the table {leftover[0]}" if leftover else f"it names the steps {', '.join(sorted(found))}"
+        raise SchemaError(
+            f"the database was left half done, or is another program's: {what}, but no one step that it is at."
+            " Restore a backup, or give Moorage an empty database."
+        )
+    return found[0] if found else None
 
 
-def upgrade(database: Database, lock_file: Path) -> bool:
-    """Apply the missing steps, if any; tells whether there were some.
-
-    Raises: SchemaError if the database is newer than the code, or another process holds the lock for too long;
-            CatalogUnavailable.
-    """
-    if _at_head(database):
-        return False
-    with _locked(lock_file):
-        if _at_head(database):
-            return False
-        _run(database)
-    return True
-
-
-def check(database: Database) -> None:
-    """See that the database is not newer than the code. Raises SchemaError."""
-    _at_head(database)
-
-
-def _at_head(database: Database) -> bool:
+def status(database: Database) -> Status:
+    """Tell what there is to do. Raises CatalogUnavailable; SchemaError if the database is newer, or half done."""
     found = current(database)
     if found is not None and found not in KNOWN:
         raise SchemaError(
             f"the database is at schema {found}, which this version of Moorage does not know (it knows up to {HEAD}):"
             " a newer Moorage has upgraded it. Start that version, or restore a backup made before the upgrade."
         )
-    return found == HEAD
+    return Status(found, KNOWN if found is None else KNOWN[KNOWN.index(found) + 1 :])
+
+
+def upgrade(database: Database, lock_file: Path) -> bool:
+    """Apply the missing steps, if any; tells whether there were some.
+
+    Args:   database: past any pooler, for PostgreSQL's lock belongs to a session; lock_file: SQLite's lock.
+    Raises: SchemaError if the database is newer than the code or half done, or another process holds the lock for too
+            long; CatalogUnavailable.
+    """
+    if not status(database).pending:
+        return False
+    with _file_locked(lock_file) if database.is_sqlite else _session_locked(database):
+        if not status(database).pending:
+            return False
+        _run(database)
+    return True
+
+
+def check(database: Database) -> None:
+    """See that the database is not newer than the code. Raises SchemaError, CatalogUnavailable."""
+    status(database)
+
+
+def require_head(database: Database) -> None:
+    """See that there is nothing to do. Raises SchemaError, CatalogUnavailable."""
+    found = status(database)
+    if found.pending:
+        where = f"at schema {found.current}" if found.current else "empty"
+        raise SchemaError(
+            f"the database is {where}, this version of Moorage needs {HEAD}, and"
+            " database.auto_migrate is off. Run `moorage db upgrade` with the same settings first."
+        )
 
 
 def _run(database: Database) -> None:
@@ -69,19 +107,40 @@ def _run(database: Database) -> None:
     config = Config()
     config.set_main_option("script_location", "migrations:")
     with translated(), database.writing() as connection:
+        if not database.is_sqlite:
+            connection.execute(text(LONG_TIMES))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _file_locked(path: Path) -> Iterator[None]:
     with path.open("a") as file:
-        deadline = time.monotonic() + LOCK_WAIT
-        while not _try_lock(file.fileno()):
-            if time.monotonic() > deadline:
-                raise SchemaError(f"another process has been upgrading the database for {LOCK_WAIT:.0f} s ({path})")
-            time.sleep(0.05)
+        _wait_for(lambda: _try_lock(file.fileno()), str(path))
         yield
+
+
+@contextmanager
+def _session_locked(database: Database) -> Iterator[None]:
+    """Hold PostgreSQL's lock on a connection that is closed afterwards, whatever happened, for that lets it go."""
+    with translated(), database.engine.connect() as connection:
+        connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+        question = text("SELECT pg_try_advisory_lock(:number)")
+        try:
+            _wait_for(
+                lambda: bool(connection.execute(question, {"number": ADVISORY_LOCK}).scalar_one()), "an advisory lock"
+            )
+            yield
+        finally:
+            connection.invalidate()
+
+
+def _wait_for(locked: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + LOCK_WAIT
+    while not locked():
+        if time.monotonic() > deadline:
+            raise SchemaError(f"another process has been upgrading the database for {LOCK_WAIT:.0f} s ({what})")
+        time.sleep(0.1)
 
 
 def _try_lock(descriptor: int) -> bool:

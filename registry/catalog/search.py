@@ -80,6 +80,7 @@ class SearchIndex:
         term = term.strip().lower()[:TERM_LIMIT]
         if not term:
             return self._popular(reach, limit)
+        term = term.replace("\0", "\ufffd")  # which PostgreSQL takes, and no name has either
         parts = trigrams(term)
         parameters = {
             "trigrams": sorted(parts),

@@ -1,12 +1,13 @@
 """Tags: names that move, and the history of where they pointed, which only grows."""
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from registry.catalog import tables
 from registry.catalog.errors import NotFound
 from registry.catalog.journal import Change, Journal
+from registry.catalog.locks import alone, locks_rows
 from registry.catalog.manifests import ManifestEntry
+from registry.catalog.upserts import Upsert
 from registry.oci.names import Tag
 
 _row, _history = tables.tag, tables.tag_history
@@ -22,10 +23,22 @@ _page = (
     .order_by(_row.c.name)
     .limit(bindparam("limit"))
 )
-_point = sqlite_insert(_row)
-_point = _point.on_conflict_do_update(
-    index_elements=[_row.c.repository_id, _row.c.name],
-    set_={"manifest_id": _point.excluded.manifest_id, "updated_at": _point.excluded.updated_at},
+_point = Upsert(_row, ("repository_id", "name"), changed=("manifest_id", "updated_at"))
+_held = (
+    select(_row.c.name)
+    .where(_row.c.repository_id == bindparam("repository_id"), _row.c.name == bindparam("tag"))
+    .with_for_update()
+)
+_all_held = (
+    select(_row.c.name)
+    .where(_row.c.repository_id == bindparam("repository"), _row.c.manifest_id == bindparam("manifest"))
+    .order_by(_row.c.name)
+    .with_for_update()
+)
+_remove_all = (
+    delete(_row)
+    .where(_row.c.repository_id == bindparam("repository"), _row.c.manifest_id == bindparam("manifest"))
+    .returning(_row.c.name)
 )
 
 
@@ -42,21 +55,21 @@ class Tags:
 
         Returns: the digest that it pointed to before; None: it is new.
         """
-        old = self._pointed(repository_id, tag)
+        old = self._held(repository_id, tag)
         row = {
             "repository_id": repository_id,
             "name": tag.value,
             "manifest_id": entry.id,
             "updated_at": self._now,
         }
-        self._connection.execute(_point, row)
+        self._connection.execute(_point.on(self._connection), row)
         if old != str(entry.digest):
             self._remember(repository_id, tag.value, old, str(entry.digest), actor)
         return old
 
     def remove(self, repository_id: int, tag: Tag, *, actor: str) -> str:
         """Remove one tag and nothing else; gives the digest that it pointed to. Raises NotFound."""
-        old = self._pointed(repository_id, tag)
+        old = self._held(repository_id, tag)
         if old is None:
             raise NotFound(str(tag))
         self._connection.execute(delete(_row).where(_row.c.repository_id == repository_id, _row.c.name == tag.value))
@@ -65,9 +78,10 @@ class Tags:
 
     def remove_all(self, repository_id: int, entry: ManifestEntry, *, actor: str) -> list[str]:
         """Remove every tag that points to a manifest; gives their names."""
-        where = (_row.c.repository_id == repository_id, _row.c.manifest_id == entry.id)
-        names = list(self._connection.execute(select(_row.c.name).where(*where)).scalars())
-        self._connection.execute(delete(_row).where(*where))
+        parameters = {"repository": repository_id, "manifest": entry.id}
+        if locks_rows(self._connection):
+            self._connection.execute(_all_held, parameters)
+        names = sorted(self._connection.execute(_remove_all, parameters).scalars())
         for name in names:
             self._remember(repository_id, name, str(entry.digest), None, actor)
         return names
@@ -77,8 +91,12 @@ class Tags:
         parameters = {"repository_id": repository_id, "after": after, "limit": limit}
         return list(self._connection.execute(_page, parameters).scalars())
 
-    def _pointed(self, repository_id: int, tag: Tag) -> str | None:
+    def _held(self, repository_id: int, tag: Tag) -> str | None:
+        """Keep a tag, or its name, for this transaction alone, and tell what it points to."""
         parameters = {"repository_id": repository_id, "tag": tag.value}
+        if locks_rows(self._connection) and not self._connection.execute(_held, parameters).first():
+            alone(self._connection, "tag", str(repository_id), tag.value)
+            self._connection.execute(_held, parameters)
         return self._connection.execute(_pointed, parameters).scalar_one_or_none()
 
     def _remember(self, repository_id: int, tag: str, old: str | None, new: str | None, actor: str) -> None:

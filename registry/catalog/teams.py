@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Executable, Row, bindparam, delete, select
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from registry.catalog import tables
 from registry.catalog.errors import Conflict, NotFound
+from registry.catalog.upserts import Upsert
 
 _team, _team_member, _member, _account = (
     tables.team,
@@ -15,10 +15,7 @@ _team, _team_member, _member, _account = (
     tables.organization_member,
     tables.account,
 )
-_set_member = sqlite_insert(_member)
-_set_member = _set_member.on_conflict_do_update(
-    index_elements=[_member.c.organization_id, _member.c.account_id], set_={"role": _set_member.excluded.role}
-)
+_set_member = Upsert(_member, ("organization_id", "account_id"), changed=("role",))
 _members = (
     select(_account.c.name, _member.c.role)
     .join(_account, _account.c.id == _member.c.account_id)
@@ -41,7 +38,8 @@ _page = (
     .order_by(_team.c.name)
     .limit(bindparam("limit"))
 )
-_add = sqlite_insert(_team).on_conflict_do_nothing(index_elements=[_team.c.organization_id, _team.c.name])
+_add = Upsert(_team, ("organization_id", "name"))
+_join = Upsert(_team_member)
 _members_of = (
     select(_account.c.name)
     .join(_team_member, _team_member.c.account_id == _account.c.id)
@@ -86,7 +84,7 @@ class Teams:
     def set_member(self, organization_id: int, account_id: int, role: str) -> None:
         """Take somebody into an organisation, or give them another role there."""
         row = {"organization_id": organization_id, "account_id": account_id, "role": role, "since": self._now}
-        self._connection.execute(_set_member, row)
+        self._connection.execute(_set_member.on(self._connection), row)
 
     def remove_member(self, organization_id: int, account_id: int) -> None:
         """Take somebody out of an organisation and of all its teams. Raises NotFound if they were not in it."""
@@ -114,7 +112,7 @@ class Teams:
     def add(self, organization_id: int, name: str) -> Team:
         """Make a team. Raises Conflict if the organisation has one of that name."""
         row = {"organization_id": organization_id, "name": name, "created_at": self._now}
-        if not self._connection.execute(_add, row).rowcount:
+        if not self._connection.execute(_add.on(self._connection), row).rowcount:
             raise Conflict(name)
         return self.get(organization_id, name)
 
@@ -139,7 +137,7 @@ class Teams:
     def add_member(self, team_id: int, account_id: int) -> None:
         """Take somebody into a team; who is in it already stays."""
         row = {"team_id": team_id, "account_id": account_id}
-        self._connection.execute(sqlite_insert(_team_member).on_conflict_do_nothing(), row)
+        self._connection.execute(_join.on(self._connection), row)
 
     def remove_member_of(self, team_id: int, account_id: int) -> None:
         """Take somebody out of a team. Raises NotFound if they were not in it."""

@@ -14,6 +14,7 @@ from registry.catalog.failures import LoginFailures
 from registry.catalog.grants import GrantTable
 from registry.catalog.journal import Journal
 from registry.catalog.keys import SigningKeys
+from registry.catalog.locks import alone
 from registry.catalog.manifests import Manifests
 from registry.catalog.repositories import Repositories
 from registry.catalog.search import SearchIndex
@@ -30,6 +31,10 @@ class Transaction:
     def __init__(self, connection: Connection, now: int) -> None:
         self._connection = connection
         self.now = now
+
+    def alone(self, *what: str) -> None:
+        """Wait until no other transaction decides on the same, which has no row to lock; keep it until commit."""
+        alone(self._connection, *what)
 
     @property
     def journal(self) -> Journal:

@@ -26,6 +26,7 @@ _of_subject = (
     _sessions.where(_row.c.subject == bindparam("subject")).order_by(_row.c.active_at).limit(bindparam("limit"))
 )
 _stale = _sessions.where(_row.c.active_at < bindparam("before")).order_by(_row.c.active_at).limit(bindparam("limit"))
+_held = select(_row.c.id).where(_row.c.id == bindparam("id")).with_for_update()
 _advance = (
     update(_row)
     .where(_row.c.id == bindparam("session"), _row.c.offset == bindparam("seen"))
@@ -70,10 +71,15 @@ class UploadSessions:
 
     def get(self, session_id: str) -> UploadSession:
         """Find a session. Raises NotFound."""
-        row = self._connection.execute(_by_id, {"id": session_id}).one_or_none()
+        # PostgreSQL has no NUL in its texts, and so no session of such a name.
+        row = None if "\0" in session_id else self._connection.execute(_by_id, {"id": session_id}).one_or_none()
         if row is None:
             raise NotFound(session_id)
         return _session(row)
+
+    def settle(self, session_id: str) -> None:
+        """Wait until no other transaction has anything to say about a session: one whose COMMIT got lost on the way."""
+        self._connection.execute(_held, {"id": session_id})
 
     def exists(self, session_id: str) -> bool:
         """Tell whether there is such a session."""

@@ -74,7 +74,7 @@ class Blobs:
             with self._audit.begin(origin) as change:
                 tx = change.tx
                 repository = tx.repositories.get(name)
-                blob = tx.blobs.linked(repository.id, digest, lock=True)
+                blob = tx.blobs.locked(repository.id, digest, exclusive=True)
                 manifest = tx.manifests.naming(repository.id, digest)
                 if manifest is not None:
                     raise RegistryError(
@@ -89,7 +89,7 @@ class Blobs:
 
 
 def _mounted(change: Change, name: RepositoryName, digest: Digest, holder: int, reason: str) -> Blob:
-    blob = change.tx.blobs.linked(holder, digest, lock=True)
+    blob = change.tx.blobs.locked(holder, digest)
     change.tx.blobs.link(change.tx.repositories.ensure(name).id, blob)
     change.record("mount", repository=name.value, new=str(digest), reason=reason)
     return blob

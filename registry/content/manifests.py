@@ -66,7 +66,7 @@ class Manifests:
             entry = tx.manifests.put(repository.id, digest, manifest)
             tx.blobs.mark_referenced(sorted(blobs))
             change.record("push", repository=name.value, reference=str(reference), new=str(digest))
-            for tag in pointing:
+            for tag in sorted(pointing, key=str):
                 _point(change, repository, tag, entry)
             _describe(tx, repository, manifest)
         subject = manifest.subject.digest if manifest.subject else None
@@ -89,8 +89,9 @@ class Manifests:
         """Lock what the manifest names, and tell which of it are blobs. Raises MANIFEST_BLOB_UNKNOWN."""
         arrows = [arrow for arrow in manifest.references if arrow.role is not Role.SUBJECT]
         children = {str(arrow.descriptor.digest) for arrow in arrows if arrow.role is Role.CHILD}
+        linked = tx.blobs.linked_sizes(repository_id, {str(arrow.descriptor.digest) for arrow in arrows})
         known = tx.manifests.known(repository_id, children) if children else set()
-        sizes = tx.blobs.linked_sizes(repository_id, {str(arrow.descriptor.digest) for arrow in arrows} - known)
+        sizes = {digest: size for digest, size in linked.items() if digest not in known}
         missing = [arrow for arrow in arrows if _is_missing(arrow, known, sizes)]
         if missing and not self._allow_missing:
             details = tuple({"digest": str(arrow.descriptor.digest), "place": arrow.place} for arrow in missing)
@@ -102,7 +103,7 @@ class Manifests:
                     ErrorCode.MANIFEST_INVALID,
                     f"{arrow.place}.size is {arrow.descriptor.size}, but the blob has {size} bytes",
                 )
-        return sizes.keys() - known
+        return set(sizes)
 
 
 def _point(change: Change, repository: Repository, tag: Tag, entry: ManifestEntry) -> None:
@@ -114,8 +115,9 @@ def _point(change: Change, repository: Repository, tag: Tag, entry: ManifestEntr
 
 def _delete_manifest(change: Change, repository: Repository, digest: Digest) -> None:
     tx, name = change.tx, repository.name.value
+    named = tx.manifests.named_by(tx.manifests.find(repository.id, digest))
+    tx.blobs.hold(named)  # before the manifest, as a push does
     entry = tx.manifests.locked(repository.id, digest, exclusive=True)
-    named = tx.manifests.named_by(entry)
     for tag in tx.tags.remove_all(repository.id, entry, actor=change.origin.actor):
         change.record("tag.delete", repository=name, reference=tag, old=str(digest))
     tx.manifests.delete(repository.id, entry)

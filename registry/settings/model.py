@@ -92,7 +92,15 @@ class Storage(Section):
 class Database(Section):
     """Where the catalog is."""
 
-    url: str | None = Field(None, description="SQLAlchemy URL; none: SQLite in the data directory")
+    url: str | None = Field(
+        None, description="postgresql://user:password@host/name; none: SQLite in the data directory"
+    )
+    direct_url: str | None = Field(
+        None, description="the same database past a pooler such as PgBouncer, for locks of a session; none: `url`"
+    )
+    auto_migrate: bool = Field(
+        True, description="a server that starts brings the schema up to date; false: `moorage db upgrade` does"
+    )
 
 
 class Manifests(Section):
@@ -183,6 +191,11 @@ class Settings(Section):
     def database_url(self) -> str:
         """Give the catalog's URL."""
         return self.database.url or f"sqlite:///{self.storage.path.absolute() / 'moorage.db'}"
+
+    @property
+    def direct_database_url(self) -> str:
+        """Give the catalog's URL for what needs a session of its own."""
+        return self.database.direct_url or self.database_url
 
     @property
     def audit_path(self) -> Path:

@@ -4,9 +4,9 @@ import pytest
 
 from registry.catalog.catalog import Catalog
 from tests.accounts.desk import Desk
-from tests.catalog.conftest import Clock, catalog, clock, database, fast_directory, place
+from tests.catalog.conftest import Clock, address, catalog, clock, database, fast_directory, migrated, place
 
-__all__ = ["catalog", "clock", "database", "fast_directory", "place"]
+__all__ = ["address", "catalog", "clock", "database", "fast_directory", "migrated", "place"]
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from registry.accounts.master import load_master_key
 from registry.audit import Audit, Origin, no_lines
 from registry.catalog.catalog import Catalog
 from registry.catalog.errors import CatalogUnavailable
-from tests.catalog.conftest import Clock, catalog, clock, database, fast_directory, place
+from tests.catalog.conftest import Clock, address, catalog, clock, database, fast_directory, migrated, place
 
-__all__ = ["Clock", "catalog", "clock", "database", "fast_directory", "place"]
+__all__ = ["Clock", "address", "catalog", "clock", "database", "fast_directory", "migrated", "place"]
 
 ROOT = Origin("root", "operator")
 MASTER = MasterKey.generate()

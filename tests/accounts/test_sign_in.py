@@ -14,9 +14,9 @@ from registry.catalog.catalog import Catalog
 from registry.catalog.errors import CatalogUnavailable
 from registry.oci.errors import ErrorCode, RegistryError
 from tests.accounts.entrance import AWAY, HOME, PASSWORD, SECOND, Entrance
-from tests.catalog.conftest import Clock, catalog, clock, database, fast_directory, place
+from tests.catalog.conftest import Clock, address, catalog, clock, database, fast_directory, migrated, place
 
-__all__ = ["Clock", "catalog", "clock", "database", "fast_directory", "place"]
+__all__ = ["Clock", "address", "catalog", "clock", "database", "fast_directory", "migrated", "place"]
 
 
 @pytest.fixture

@@ -19,9 +19,9 @@ from registry.catalog.grants import GrantTarget
 from registry.oci.errors import ErrorCode, RegistryError
 from registry.oci.names import RepositoryName
 from tests.accounts.entrance import HOME, Entrance
-from tests.catalog.conftest import Clock, catalog, clock, database, fast_directory, place
+from tests.catalog.conftest import Clock, address, catalog, clock, database, fast_directory, migrated, place
 
-__all__ = ["Clock", "catalog", "clock", "database", "fast_directory", "place"]
+__all__ = ["Clock", "address", "catalog", "clock", "database", "fast_directory", "migrated", "place"]
 
 
 @pytest.fixture

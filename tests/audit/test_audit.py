@@ -13,9 +13,9 @@ from registry.audit import Audit, Origin, as_line, line_file, no_lines
 from registry.catalog.catalog import Catalog
 from registry.catalog.errors import CatalogUnavailable
 from registry.oci.names import RepositoryName
-from tests.catalog.conftest import Clock, catalog, clock, database, fast_directory, place
+from tests.catalog.conftest import Clock, address, catalog, clock, database, fast_directory, migrated, place
 
-__all__ = ["Clock", "catalog", "clock", "database", "fast_directory", "place"]
+__all__ = ["Clock", "address", "catalog", "clock", "database", "fast_directory", "migrated", "place"]
 
 ANN = Origin("ann", "user", "c1", "192.0.2.7", "docker/28", "r1")
 

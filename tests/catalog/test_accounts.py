@@ -2,14 +2,13 @@
 
 import pytest
 from sqlalchemy import func, select
-from sqlalchemy.exc import IntegrityError
 
 from registry.catalog import tables
 from registry.catalog.accounts import Account
 from registry.catalog.catalog import Catalog, Transaction
 from registry.catalog.errors import Conflict, NotFound
 from registry.catalog.grants import GrantTarget
-from tests.catalog.conftest import Clock
+from tests.catalog.conftest import REFUSED, Clock
 from tests.catalog.contents import NAME
 from tests.catalog.plans import planned, scans
 
@@ -49,7 +48,7 @@ def test_all_kinds_share_one_set_of_names(catalog: Catalog) -> None:
 
 
 def test_a_robot_of_no_organization_is_refused(catalog: Catalog) -> None:
-    with pytest.raises(IntegrityError), catalog.begin() as tx:
+    with pytest.raises(REFUSED), catalog.begin() as tx:
         tx.accounts.add_robot(999, "team+ci")
 
 

@@ -16,6 +16,7 @@ from registry.catalog.hot import HotReads
 from registry.catalog.version import DataVersion
 from registry.oci.names import Tag
 from storage.digest import Digest
+from tests.catalog.conftest import only_sqlite
 from tests.catalog.contents import NAME, add_blob, add_manifest
 from tests.spec.contents import EMPTY
 
@@ -47,6 +48,7 @@ def push(catalog: Catalog, mark: str) -> Digest:
     return entry.digest
 
 
+@only_sqlite
 def test_every_commit_changes_the_version_and_nothing_else_does(catalog: Catalog, watching: DataVersion) -> None:
     seen = {watching.value()}
     for number in range(20):
@@ -63,6 +65,7 @@ def test_every_commit_changes_the_version_and_nothing_else_does(catalog: Catalog
         seen.add(watching.value())
 
 
+@only_sqlite
 def test_a_checkpoint_hides_no_commit(catalog: Catalog, watching: DataVersion) -> None:
     for number in range(5):
         before = watching.value()
@@ -84,6 +87,7 @@ def test_a_wal_index_that_cannot_be_mapped_is_told(place: Path) -> None:
         version._mapped(place)
 
 
+@only_sqlite
 def test_a_moved_tag_is_seen_at_once(catalog: Catalog, reads: HotReads) -> None:
     for number in range(10):
         digest = push(catalog, str(number))
@@ -93,6 +97,7 @@ def test_a_moved_tag_is_seen_at_once(catalog: Catalog, reads: HotReads) -> None:
             assert Digest.of(content) == digest
 
 
+@only_sqlite
 def test_what_goes_is_gone_at_once(catalog: Catalog, reads: HotReads) -> None:
     digest = push(catalog, "x")
     entry, _ = reads.manifest(NAME, digest)
@@ -122,6 +127,7 @@ def test_nothing_is_remembered_where_nobody_tells_of_commits(catalog: Catalog) -
     reads.close()
 
 
+@only_sqlite
 def test_memory_is_bounded(catalog: Catalog, reads: HotReads, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hot, "NAME_LIMIT", 3)
     monkeypatch.setattr(hot, "CONTENT_LIMIT", 16 * 1024)
@@ -147,6 +153,7 @@ def pushing(path: str, connection: Connection) -> None:
     connection.send("")
 
 
+@only_sqlite
 def test_what_another_process_has_acknowledged_is_never_missed(catalog: Catalog, reads: HotReads, place: Path) -> None:
     """The reader looks all the time, so that most commits come between two looks that remember something."""
     context = multiprocessing.get_context("spawn")

@@ -1,7 +1,5 @@
 """What each step does to a database that is in use: nothing is lost, and what is new is filled."""
 
-from pathlib import Path
-
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
@@ -14,7 +12,8 @@ from registry.catalog.trigrams import trigrams
 from registry.oci.names import RepositoryName, Tag
 from storage.digest import Digest
 from tests.catalog.contents import NAME, add_blob, add_manifest
-from tests.catalog.test_schema import dump, moved
+from tests.catalog.dumps import dump
+from tests.catalog.test_schema import moved
 from tests.spec.contents import EMPTY
 
 NAMES = ["team/app", "team/my-lib.core", "a", *(f"filling/n{number}" for number in range(1500))]
@@ -24,7 +23,8 @@ FIRST_TABLES = ("repository", "blob", "blob_link", "lease", "manifest", "manifes
 def counts(database: Database) -> dict[str, int]:
     """Count the rows of the tables of the first step, and see that every foreign key is kept."""
     with database.reading() as connection:
-        assert connection.execute(text("PRAGMA foreign_key_check")).all() == []
+        if database.is_sqlite:
+            assert connection.execute(text("PRAGMA foreign_key_check")).all() == []
         return {name: connection.execute(text(f"SELECT count(*) FROM {name}")).scalar_one() for name in FIRST_TABLES}
 
 
@@ -43,15 +43,15 @@ def fill(database: Database) -> None:
         tx.repositories.describe(repository, "The tide table.", "operator")
 
 
-def test_accounts_come_to_a_registry_that_is_in_use_and_go_again(database: Database, place: Path) -> None:
+def test_accounts_come_to_a_registry_that_is_in_use_and_go_again(database: Database) -> None:
     moved(database, "0001")
-    first = dump(place)
+    first = dump(database)
     moved(database, "head")
     fill(database)
     before = counts(database)
     while schema.current(database) != "0001":
         moved(database, "-1")
-    assert dump(place) == first
+    assert dump(database) == first
     assert counts(database) == before
     moved(database, "head")
     assert counts(database) == before

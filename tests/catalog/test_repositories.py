@@ -1,13 +1,12 @@
 """Repositories: made once, private unless somebody says otherwise, described, and counted."""
 
 import pytest
-from sqlalchemy.exc import IntegrityError
 
 from registry.catalog.catalog import Catalog
 from registry.catalog.errors import Conflict, NotFound
 from registry.catalog.repositories import Repository
 from registry.oci.names import RepositoryName
-from tests.catalog.conftest import Clock
+from tests.catalog.conftest import REFUSED, Clock
 from tests.catalog.contents import NAME, OTHER
 from tests.catalog.plans import planned, scans
 
@@ -44,9 +43,9 @@ def test_a_place_is_a_visibility_or_nothing(catalog: Catalog) -> None:
 
 
 def test_there_are_three_visibilities_and_two_sources_of_a_description(catalog: Catalog) -> None:
-    with pytest.raises(IntegrityError), catalog.begin() as tx:
+    with pytest.raises(REFUSED), catalog.begin() as tx:
         tx.repositories.create(NAME, "secret")
-    with pytest.raises(IntegrityError), catalog.begin() as tx:
+    with pytest.raises(REFUSED), catalog.begin() as tx:
         tx.repositories.describe(tx.repositories.ensure(NAME).id, "text", "rumour")
 
 

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import re
-import sqlite3
 import threading
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from sqlalchemy import inspect
 from registry.catalog import schema
 from registry.catalog.engine import Database, connect
 from registry.catalog.tables import metadata
+from tests.catalog.dumps import dump
 
 VERSIONS = Path(schema.__file__).parents[2] / "migrations" / "versions"
 
@@ -36,14 +36,6 @@ def moved(database: Database, to: str) -> None:
         go(settings, to)
 
 
-def dump(place: Path) -> list[str]:
-    """Give the schema as SQLite keeps it."""
-    with sqlite3.connect(place / "moorage.db") as connection:
-        lines = [row[0] for row in connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")]
-    connection.close()
-    return sorted(line for line in lines if "alembic_version" not in line)
-
-
 def test_from_nothing_to_head_is_what_the_tables_say(database: Database, place: Path) -> None:
     assert schema.upgrade(database, place / "lock")
     with database.reading() as connection:
@@ -54,13 +46,11 @@ def test_from_nothing_to_head_is_what_the_tables_say(database: Database, place: 
 def test_what_autogenerate_does_not_see_agrees_too(database: Database, place: Path) -> None:
     """Checks, collations and WITHOUT ROWID are not compared by Alembic; the statements are."""
     schema.upgrade(database, place / "lock")
-    other = place / "other"
-    other.mkdir()
-    direct = connect(f"sqlite:///{other / 'moorage.db'}", pool_size=1)
-    with direct.writing() as connection:
+    migrated = dump(database)
+    moved(database, "base")
+    with database.writing() as connection:
         metadata.create_all(connection)
-    direct.close()
-    assert [normal(line) for line in dump(place)] == [normal(line) for line in dump(other)]
+    assert [normal(line) for line in migrated] == [normal(line) for line in dump(database)]
 
 
 def normal(statement: str) -> list[str]:
@@ -80,16 +70,16 @@ def test_there_is_one_head_and_the_constants_name_the_files() -> None:
     assert [name.partition("_")[0] for name in files] == list(schema.KNOWN)
 
 
-def test_each_step_can_be_undone_and_done_again(database: Database, place: Path) -> None:
+def test_each_step_can_be_undone_and_done_again(database: Database) -> None:
     moved(database, "head")
-    before = dump(place)
+    before = dump(database)
     for _ in schema.KNOWN:
         moved(database, "-1")
     with database.reading() as connection:
         assert set(inspect(connection).get_table_names()) <= {"alembic_version"}
     assert schema.current(database) is None
     moved(database, "head")
-    assert dump(place) == before
+    assert dump(database) == before
 
 
 def test_a_second_upgrade_does_nothing(database: Database, place: Path) -> None:
@@ -128,32 +118,68 @@ def test_whoever_waits_for_the_lock_finds_the_work_done(database: Database, plac
 
 def test_a_lock_that_is_never_let_go_is_told(database: Database, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schema, "LOCK_WAIT", 0.1)
-    with schema._locked(place / "lock"), pytest.raises(schema.SchemaError, match="another process"):
+    locked = schema._file_locked(place / "lock") if database.is_sqlite else schema._session_locked(database)
+    with locked, pytest.raises(schema.SchemaError, match="another process"):
         schema.upgrade(database, place / "lock")
 
 
-def upgrade_there(place: str, answers: "multiprocessing.Queue[bool | str]") -> None:
-    """In another process: bring the database up to date."""
-    database = connect(f"sqlite:///{place}/moorage.db", pool_size=1)
+def upgrade_there(address: str, lock: str, answers: "multiprocessing.Queue[bool | str]") -> None:
+    """In another process: bring the database up to date, and look at it as a server that starts does."""
+    database = connect(address, pool_size=2)
     try:
-        answers.put(schema.upgrade(database, Path(place) / "lock"))
+        upgraded = schema.upgrade(database, Path(lock))
+        schema.require_head(database)
+        answers.put(upgraded)
     except Exception as error:  # told to the parent
         answers.put(repr(error))
     finally:
         database.close()
 
 
-def test_of_two_processes_at_once_one_upgrades_and_the_other_waits(place: Path) -> None:
+def test_of_processes_at_once_one_upgrades_and_the_others_wait(address: str, database: Database, place: Path) -> None:
     context = multiprocessing.get_context("spawn")
     answers: multiprocessing.Queue[bool | str] = context.Queue()
-    processes = [context.Process(target=upgrade_there, args=(str(place), answers)) for _ in range(2)]
+    arguments = (address, str(place / "lock"), answers)
+    processes = [context.Process(target=upgrade_there, args=arguments) for _ in range(2 if database.is_sqlite else 8)]
     for process in processes:
         process.start()
-    found = sorted((answers.get(timeout=60) for _ in processes), key=str)
+    found = sorted((answers.get(timeout=100) for _ in processes), key=str)
     for process in processes:
         process.join(60)
-    assert found == [False, True]
-    assert dump(place)
+    assert found == [False] * (len(processes) - 1) + [True]
+    assert dump(database)
+
+
+def test_who_may_not_upgrade_is_told_who_does(database: Database, place: Path) -> None:
+    with pytest.raises(schema.SchemaError, match=r"is empty.*moorage db upgrade"):
+        schema.require_head(database)
+    moved(database, "0001")
+    assert schema.status(database) == schema.Status("0001", ("0002",))
+    with pytest.raises(schema.SchemaError, match=r"at schema 0001.*auto_migrate"):
+        schema.require_head(database)
+    assert schema.upgrade(database, place / "lock")
+    schema.require_head(database)
+    assert schema.status(database) == schema.Status(schema.HEAD, ())
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        ("DELETE FROM alembic_version", "it has the table access_grant"),
+        ("DROP TABLE alembic_version", "it has the table access_grant"),
+        ("INSERT INTO alembic_version VALUES ('0001')", "it names the steps 0001, 0002"),
+    ],
+)
+def test_a_database_that_is_half_done_is_refused_in_words(
+    database: Database, place: Path, spoil: str, told: str
+) -> None:
+    schema.upgrade(database, place / "lock")
+    with database.writing() as connection:
+        connection.exec_driver_sql(spoil)
+    for refuse in (schema.check, schema.require_head, lambda database: schema.upgrade(database, place / "lock")):
+        with pytest.raises(schema.SchemaError, match=told) as refused:
+            refuse(database)
+        assert "backup" in str(refused.value)
 
 
 def test_a_step_that_fails_leaves_nothing_half_done(
@@ -165,6 +191,6 @@ def test_a_step_that_fails_leaves_nothing_half_done(
     monkeypatch.setattr("alembic.op.create_index", failing)
     with pytest.raises(RuntimeError):
         schema.upgrade(database, place / "lock")
-    assert dump(place) == []
+    assert dump(database) == []
     monkeypatch.undo()
     assert schema.upgrade(database, place / "lock")

@@ -1,9 +1,11 @@
 """What a reach covers: lists, searches and holders agree with the policy, and none of them walks a table."""
 
+import sqlite3
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -129,10 +131,12 @@ def test_a_blob_that_nobody_holds_has_no_holder(catalog: Catalog) -> None:
 
 @contextmanager
 def steps(tx: Transaction) -> Iterator[list[None]]:
-    """Count, in tens, the steps of SQLite's machine that a block takes."""
-    raw = tx.journal._connection.connection.driver_connection
-    assert raw is not None
+    """Count, in tens, the steps of SQLite's machine that a block takes; nothing is counted on PostgreSQL."""
+    raw: Any = tx.journal._connection.connection.driver_connection
     counted: list[None] = []
+    if not isinstance(raw, sqlite3.Connection):
+        yield counted
+        return
     raw.set_progress_handler(lambda: counted.append(None), 10)
     yield counted
     raw.set_progress_handler(None, 0)
@@ -179,6 +183,8 @@ def test_nobody_but_an_administrator_walks_a_table(
         assert tx.search.find("public", reached, 100)
         tx.repositories.visible_holder(SHARED, reached)
     assert scans(plan) == []
+    if not catalog.database.is_sqlite:
+        return
     for index in ("visibility=? AND name>? AND name<?", "ix_repository_visibility_pulls (visibility=?)"):
         assert any(index in line for line in plan), index
 

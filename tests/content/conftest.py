@@ -20,9 +20,9 @@ from storage.digest import Digest
 from storage.filesystem import FilesystemDriver
 from storage.layout import Layout
 from storage.memory import MemoryDriver
-from tests.catalog.conftest import Clock, catalog, clock, database, fast_directory, place
+from tests.catalog.conftest import Clock, address, catalog, clock, database, fast_directory, migrated, place
 
-__all__ = ["Clock", "catalog", "clock", "database", "fast_directory", "place"]
+__all__ = ["Clock", "address", "catalog", "clock", "database", "fast_directory", "migrated", "place"]
 
 NAME = RepositoryName.parse("team/app")
 ANN = Origin("ann", "user")

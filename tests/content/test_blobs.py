@@ -61,13 +61,13 @@ def test_deleting_and_pushing_move_the_marks(room: Room) -> None:
     room.push(EMPTY)
     content = written(image())
     pushed = room.manifests.push(NAME, Tag.parse("latest"), content, content_type=None, origin=ANN)
-    with room.catalog.read() as tx:
+    with room.catalog.begin() as tx:
         assert not tx.blobs.by_digest(Digest.of(EMPTY)).unreferenced
     with pytest.raises(RegistryError) as told:
         room.blobs.delete(NAME, Digest.of(EMPTY), origin=ANN)
     assert told.value.code is ErrorCode.UNSUPPORTED
     room.manifests.delete(NAME, pushed.digest, origin=ANN)
-    with room.catalog.read() as tx:
+    with room.catalog.begin() as tx:
         assert tx.blobs.by_digest(Digest.of(EMPTY)).unreferenced
     room.blobs.delete(NAME, Digest.of(EMPTY), origin=ANN)
     with pytest.raises(RegistryError) as told:

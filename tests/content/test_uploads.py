@@ -204,6 +204,7 @@ def test_an_idle_session_that_is_being_written_to_does_not_make_room(room: Room)
     reception.write([CONTENT])
     room.clock.now += SECOND
     other = room.uploads.start(NAME, subject="ann")
+    room.clock.now += SECOND
     room.uploads.start(NAME, subject="ann")
     room.clock.now += HOUR
     room.uploads.start(NAME, subject="ann")

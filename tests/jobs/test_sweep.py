@@ -19,10 +19,10 @@ from storage.digest import Digest
 from storage.errors import Unavailable
 from storage.filesystem import FilesystemDriver
 from storage.layout import Layout
-from tests.catalog.conftest import Clock, catalog, clock, database, fast_directory, place
+from tests.catalog.conftest import Clock, address, catalog, clock, database, fast_directory, migrated, place
 from tests.content.conftest import NAME
 
-__all__ = ["Clock", "catalog", "clock", "database", "fast_directory", "place"]
+__all__ = ["Clock", "address", "catalog", "clock", "database", "fast_directory", "migrated", "place"]
 
 
 @pytest.fixture

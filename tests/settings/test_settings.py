@@ -32,6 +32,8 @@ SAMPLES: dict[str, tuple[str, str, object]] = {
     "storage.path": ('"/srv/data"', "/srv/data", Path("/srv/data")),
     "storage.reserve_bytes": ("0", "0", 0),
     "database.url": ('"sqlite:////x.db"', "sqlite:////x.db", "sqlite:////x.db"),
+    "database.direct_url": ('"postgresql://h/x"', "postgresql://h/x", "postgresql://h/x"),
+    "database.auto_migrate": ("false", "false", False),
     "manifests.allow_missing": ("true", "true", True),
     "uploads.expiry": ('"P7D"', "P7D", timedelta(days=7)),
     "uploads.sweep_interval": ("60", "60", timedelta(seconds=60)),
