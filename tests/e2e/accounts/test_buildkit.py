@@ -11,6 +11,7 @@ import re
 import secrets
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,8 +20,9 @@ import pytest
 from tests.e2e.accounts.clients import client_of, config_of, write_login
 from tests.e2e.accounts.world import Site
 from tests.e2e.clients import CraneClient
+from tests.e2e.conftest import short_directory
 from tests.parts.commands import CommandFailed
-from tests.parts.dockerd import Docker
+from tests.parts.dockerd import Docker, start_dockerd
 from tests.parts.tools import lacking, require, search_path
 
 pytestmark = pytest.mark.e2e
@@ -40,6 +42,21 @@ def old_docker() -> str:
     lacking("a docker command of 20.10 is not here, such as Debian 12's; install it: apt-get install -y docker.io")
 
 
+@pytest.fixture(scope="module")
+def restarted(secure: Site) -> Iterator[Docker]:
+    """A docker daemon that has been started since the system trusts the certificate, as the guide says for BuildKit."""
+    trust = (*secure.launcher, "env", *(f"{name}={value}" for name, value in secure.trust.items()))
+    with short_directory() as directory, start_dockerd(directory, secure.containerd, trust) as docker:
+        yield docker
+
+
+@pytest.fixture
+def building(site: Site, request: pytest.FixtureRequest) -> Docker:
+    """The docker daemon that builds."""
+    docker: Docker = request.getfixturevalue("restarted") if site.secure else site.docker
+    return docker
+
+
 def context(tmp_path: Path, base: str) -> Path:
     """A directory to build an image from, whose second layer nobody has seen."""
     directory = tmp_path / "context"
@@ -51,9 +68,9 @@ def context(tmp_path: Path, base: str) -> Path:
 
 @pytest.mark.parametrize("credential", ["password", "pat", "robot"])
 def test_docker_builds_on_a_private_image_and_pushes(
-    credential: str, site: Site, tmp_path: Path, old_docker: str, judge: CraneClient
+    credential: str, site: Site, building: Docker, tmp_path: Path, old_docker: str, judge: CraneClient
 ) -> None:
-    who, docker = site.accounts.secrets[credential], replace(site.docker, client=old_docker, config=config_of(tmp_path))
+    who, docker = site.accounts.secrets[credential], replace(building, client=old_docker, config=config_of(tmp_path))
     client_of("docker", site, tmp_path).login(who.name, who.secret)
     name = f"{site.host}/acme/built-by-docker:{credential}"
     build(docker, name, context(tmp_path, f"{site.host}/acme/app:1"))

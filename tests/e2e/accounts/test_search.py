@@ -58,8 +58,9 @@ def test_docker_shows_the_description(site: Site, tmp_path: Path) -> None:
 def test_podman_goes_on_to_the_catalog_with_its_token(plain: Site, tmp_path: Path) -> None:
     before = plain.logged()
     found_by_podman(plain, tmp_path, plain.accounts.secrets["robot"])
-    paths = ("/v1/search", "/token", "/v2/_catalog")
-    assert [plain.asked(before, path)[-1:] for path in paths] == [[("GET", "401")], [("GET", "200")], [("GET", "200")]]
+    assert set(plain.asked(before, "/v1/search")) == {("GET", "401")}
+    assert ("GET", "200") in plain.asked(before, "/token")
+    assert ("GET", "200") in plain.asked(before, "/v2/_catalog")
 
 
 def test_the_first_api_s_addresses(plain: Site) -> None:

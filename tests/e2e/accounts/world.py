@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from registry.cli import app
 from tests.e2e.clients import Samples
+from tests.parts.commands import run
 from tests.parts.containerd import Containerd
 from tests.parts.dockerd import Docker
 from tests.parts.podman import Store
