@@ -13,7 +13,7 @@ from tests.parts.commands import run
 from tests.parts.tools import lacking
 
 BIN = Path(sys.executable).parent
-GUIDES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "docs/install.md")
+GUIDES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "docs/install.md", "docs/administration.md")
 
 
 def text_of(name: str) -> str:
