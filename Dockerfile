@@ -1,7 +1,7 @@
 # The server's image. Two stages over one base, so that the environment made in the first runs in the second.
 #
 #   docker build -t moorage .
-#   docker run -p 127.0.0.1:5000:5000 -v moorage:/var/lib/moorage --read-only moorage --open --open-to-everyone
+#   docker run -p 127.0.0.1:5000:5000 -v moorage:/var/lib/moorage --read-only moorage
 #
 # BASE is any Debian-like image with Python 3.11 or newer and venv. A build that may not fetch anything takes its packages
 # from a directory `wheelhouse` beside this file: --build-arg PIP_ARGS="--no-index --find-links=wheelhouse".

@@ -25,6 +25,7 @@ FORK = multiprocessing.get_context("fork")
 LONGEST = 1800.0  # seconds until a load is given up
 WRK_SCRIPT = """
 wrk.headers["Accept"] = "%s"
+%s
 local paths, requests, turn = {%s}, {}, 0
 if #paths > 1 then
   init = function() for number, path in ipairs(paths) do requests[number] = wrk.format("GET", path) end end
@@ -50,13 +51,16 @@ class Rate:
     p99: float  # seconds
 
 
-def wrk(port: int, paths: Sequence[str], *, seconds: float, connections: int, script: Path) -> Rate:
+def wrk(
+    port: int, paths: Sequence[str], *, seconds: float, connections: int, script: Path, authorization: str = ""
+) -> Rate:
     """GET the paths in turn as fast as it goes, from one thread; every answer has to be 2xx. Raises WrongAnswer."""
     program = shutil.which("wrk")
     if program is None:
         raise Unavailable("no wrk; apt-get install wrk")
     url = f"http://127.0.0.1:{port}{paths[0]}"
-    script.write_text(WRK_SCRIPT % (", ".join(ACCEPTED), ", ".join(f'"{path}"' for path in paths)))
+    signed = f'wrk.headers["Authorization"] = "{authorization}"' if authorization else ""
+    script.write_text(WRK_SCRIPT % (", ".join(ACCEPTED), signed, ", ".join(f'"{path}"' for path in paths)))
     command = [program, "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "30s", "-s", str(script), url]
     said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=LONGEST).stdout
     counted = json.loads(said.strip().splitlines()[-1])

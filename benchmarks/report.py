@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from benchmarks.peers import DISTRIBUTION_3, MOORAGE_GRANIAN, MOORAGE_UVICORN, NGINX, OTHER
-from benchmarks.rows import AGAIN, FIRST, LARGEST, RATE, SPEED, Metric, Row, Values
+from benchmarks.rows import AGAIN, FIRST, LARGEST, RATE, SPEED, TOKEN_COST, Metric, Row, Values
 
 Samples = dict[str, dict[str, list[float]]]  # metric -> peer -> one value a round
 
@@ -80,6 +80,7 @@ def _targets() -> tuple[Target, ...]:
     ]
     for peer in (MOORAGE_UVICORN, MOORAGE_GRANIAN):
         rows += [
+            Target("a token costs a pull under 10 %", ("manifest-token",), (TOKEN_COST,), peer, 1 / 0.9),
             Target("blob PUT, 1.2 x Distribution 3", puts, (SPEED,), peer, 1.2, DISTRIBUTION_3),
             Target("ready within 1.5 s", ("start",), (FIRST, AGAIN), peer, 1.5),
             Target("at most 120 MiB a worker", ("memory",), (LARGEST,), peer, 120),

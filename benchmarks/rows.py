@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from benchmarks import docker, seed
+from benchmarks import docker, seed, tokens
 from benchmarks.bench import Bench
 from benchmarks.contents import Content, Small, image
 from benchmarks.loads import Task, beside, heads, in_parallel, shares, wrk
@@ -202,6 +202,8 @@ def _getter(running: Running, content: Content) -> Task:
 
 
 SMALL_GET = (RATE, P99, COST)
+TOKEN_COST = Metric(tokens.RATIO, more_is_better=False)
+TOKEN_GET = (Metric(tokens.REQUESTS), TOKEN_COST, Metric(tokens.COST, more_is_better=False))
 STREAM = (SPEED, CPU)
 TAGGED = f"/v2/{seed.SMALL}/manifests/{seed.TAG}"
 DIGESTED = f"/v2/{seed.SMALL}/manifests/{seed.IMAGE.digest}"
@@ -236,6 +238,7 @@ ROWS = (
     Row("manifest-digest", "manifest GET by digest", SMALL_GET, get_small(seed.seed_image, "image", DIGESTED)),
     Row("manifest-many", "manifest GET by 10³ tags in turn", SMALL_GET, get_small(seed.seed_tags, "tags", *MANY)),
     Row("manifest-pushing", "manifest GET by tag while tags move", (*SMALL_GET, PUSHES), get_while_pushing),
+    Row("manifest-token", "manifest GET by tag, with a token", TOKEN_GET, tokens.get_with_token(TAGGED)),
     Row("head-blob", "blob HEAD", (RATE,), head_blob),
     *_blob_rows(),
     Row("pushes", "small images pushed, 8 at a time", (PUSHES,), small_pushes),

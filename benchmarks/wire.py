@@ -20,9 +20,10 @@ class WrongAnswer(RuntimeError):
 
 
 class Client:
-    """One connection, kept alive."""
+    """One connection, kept alive. `headers` go with every small request."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, headers: Mapping[str, str] | None = None) -> None:
+        self._headers = dict(headers or {})
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
         self._scratch = memoryview(bytearray(SCRATCH))
 
@@ -31,6 +32,7 @@ class Client:
     ) -> http.client.HTTPResponse:
         """Send a small request and check the answer, whose body is read. Raises WrongAnswer."""
         given = {"content-length": str(len(body)), **(headers or {})} if method not in ("GET", "HEAD") else {}
+        given |= self._headers
         self._connection.request(method, path, body or None, given)
         return self._answer(expected, f"{method} {path}")
 
@@ -46,7 +48,7 @@ class Client:
 
     def has_blob(self, repository: str, digest: str) -> bool:
         """HEAD, as every client asks before it pushes."""
-        self._connection.request("HEAD", f"/v2/{repository}/blobs/{digest}")
+        self._connection.request("HEAD", f"/v2/{repository}/blobs/{digest}", headers=self._headers)
         response = self._connection.getresponse()
         response.read()
         if response.status not in (200, 404):

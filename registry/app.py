@@ -69,7 +69,9 @@ def prepare(settings: Settings) -> str | None:
 
 def _prepare_accounts(settings: Settings, catalog: Catalog) -> str | None:
     audit = audit_for(settings, catalog)
-    master = load_master_key(settings.storage.path, _secret(settings, "master_key"), create=True)
+    with catalog.read() as tx:
+        fresh = not tx.keys.all()
+    master = load_master_key(settings.storage.path, _secret(settings, "master_key"), create=fresh)
     KeyRing(catalog, master, audit).ensure()
     return ensure_administrator(audit, PasswordHasher(), _secret(settings, "password"), FIRST_START)
 
@@ -201,8 +203,10 @@ def _chores(
     microsecond = timedelta(microseconds=1)
 
     def purge_audit() -> None:
-        with catalog.begin(durable=False) as tx:
-            tx.audit.purge(tx.now - settings.audit.keep // microsecond)
+        purged = 1
+        while purged:  # in batches, so that no transaction holds up a push
+            with catalog.begin(durable=False) as tx:
+                purged = tx.audit.purge(tx.now - settings.audit.keep // microsecond)
 
     common = (
         Chore("audit rows", audit.flush, 1.0, at_end=True),

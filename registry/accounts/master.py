@@ -16,7 +16,7 @@ FILE = "master.key"
 def load_master_key(directory: Path, given: str | None, *, create: bool) -> MasterKey:
     """Give the master key that the settings hold, or the data directory's.
 
-    Args:   create: make the file where there is none; only the server does.
+    Args:   create: make the file where there is none, which is right only while nothing was sealed yet.
     Raises: WrongMasterKeyError with a sentence for the administrator.
     """
     if given is not None:
@@ -27,7 +27,8 @@ def load_master_key(directory: Path, given: str | None, *, create: bool) -> Mast
     except FileNotFoundError:
         if not create:
             raise WrongMasterKeyError(
-                f"there is no master key: {path} does not exist, and secrets.master_key is not set"
+                f"there is no master key: {path} does not exist, and secrets.master_key is not set. Put the one back"
+                " that belongs to this database; if it is lost for good, run `moorage key reset`, which makes new keys"
             ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise WrongMasterKeyError(f"the master key {path} cannot be read: {error}") from None

@@ -16,7 +16,7 @@ from registry.api.answers import MARKS, Ready
 from registry.api.call import Call, Services, Target
 from registry.api.endpoints import ENDPOINTS, Endpoint
 from registry.edge.bridge import ClientGone
-from registry.edge.callers import NOBODY, Caller
+from registry.edge.callers import NOBODY, Caller, Means
 from registry.edge.problems import problem_of, problem_response
 from registry.oci.errors import ErrorCode, RegistryError
 from registry.oci.names import RepositoryName
@@ -106,6 +106,8 @@ class Router:
         if not caller.may(endpoint.action, name):
             repositories = _repositories(scope, endpoint, target)
             raise await access.refusal(scope, caller, endpoint.action, repositories)
+        if caller.means is not Means.OPEN and "state" in scope:
+            scope["state"]["actor"] = caller.name
         return caller
 
     def _match(self, path: str) -> tuple[Target, Routes]:

@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Mapping
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from registry.cli.addresses import is_loopback, split_listen
 from registry.cli.common import USAGE, read_settings, stop
 from registry.cli.welcome import Welcome
 
@@ -68,27 +68,11 @@ def serve(
 def refuse_unsafe(settings: "Settings", *, open_to_everyone: bool) -> None:
     """Stop before anything is touched if the registry would be open by accident."""
     server = settings.server
-    exposed = server.uds is None and not _is_loopback(server.listen)
+    exposed = server.uds is None and not is_loopback(server.listen)
     if settings.auth.mode == "open" and exposed and not open_to_everyone:
         stop(EVERYONE_ADVICE.format(listen=server.listen), USAGE)
     if (settings.server.tls_cert is None) != (settings.server.tls_key is None):
         stop("a certificate and its key go together: give both --tls-cert and --tls-key", USAGE)
-
-
-def split_listen(text: str) -> tuple[str, int]:
-    """Read HOST:PORT, with IPv6 addresses in brackets."""
-    host, _, port = text.rpartition(":")
-    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        stop(f"server.listen has to be HOST:PORT, such as 127.0.0.1:5000 or [::1]:5000; got {text!r}", USAGE)
-    return host.removeprefix("[").removesuffix("]"), int(port)
-
-
-def _is_loopback(listen: str) -> bool:
-    host, _ = split_listen(listen)
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _run(settings: "Settings") -> int:

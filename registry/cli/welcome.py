@@ -4,6 +4,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from registry import __version__
+from registry.cli.addresses import is_loopback
 
 if TYPE_CHECKING:
     from registry.settings import Settings
@@ -29,7 +30,14 @@ class Welcome:
         self._say_password()
         if settings.server.uds is None:
             self._say_next(host)
+        if settings.auth.mode == "accounts" and url.startswith("http://") and not self._protected(url):
+            _print("Warning: without TLS, passwords cross the network in the clear: moorage tls self-signed --help")
         sys.stderr.flush()
+
+    def _protected(self, url: str) -> bool:
+        """Tell whether plain HTTP stays on this machine, or a proxy in front speaks TLS."""
+        server = self._settings.server
+        return bool(server.trusted_proxies) or server.uds is not None or is_loopback(url.partition("://")[2])
 
     def save_password(self) -> None:
         """Tell the password even where the server could not start: it is written down nowhere else."""

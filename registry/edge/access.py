@@ -32,8 +32,6 @@ REMEMBERED_BYTES = 4 * 2**20
 
 EVERYTHING = Reach.of_everything()
 
-SIGN_IN = "sign in first: docker login"
-
 
 class Access(Protocol):
     """What the router and the handlers ask."""
@@ -134,7 +132,7 @@ class AccountAccess:
             return await self._basic(scope, given, scopes, repositories)
         if action is Action.SEARCH and (given is not None or _says_docker_token(scope)):
             return Caller("", "anonymous", Means.BASIC, registry=frozenset({SEARCH}))
-        raise self._unauthorized(scope, scopes, SIGN_IN)
+        raise self._unauthorized(scope, scopes, f"sign in first: docker login {self._challenges.host(scope)}")
 
     async def refusal(
         self, scope: Scope, caller: Caller, action: Action, repositories: tuple[RepositoryName, ...]
@@ -142,8 +140,9 @@ class AccountAccess:
         """Say why the caller may not do this, by 401 where another token could, by 403 to who signed in with Basic."""
         sentence = "this token does not cover that"
         if repositories:
+            host = self._challenges.host(scope)
             sentence = await self._lane.call(
-                self._advice.refused, caller.name, caller.credential, action, repositories[0]
+                self._advice.refused, caller.name, caller.credential, action, repositories[0], host=host
             )
         if caller.means is Means.BASIC:
             return RegistryError(ErrorCode.DENIED, sentence)

@@ -73,6 +73,7 @@ class AccessLog:
     def _write(self, scope: Scope, exchange: "_Exchange", agent: bytes, seconds: float) -> None:
         client = scope.get("client")
         address = client[0] if client else "-"
+        actor = scope["state"].get("actor", "")
         path = _text(scope.get("raw_path") or scope["path"].encode("utf-8"), _LONGEST_PATH)
         status = exchange.status or CLIENT_CLOSED
         milliseconds = round(seconds * 1000, 3)
@@ -84,6 +85,7 @@ class AccessLog:
                 "event": "request",
                 "request_id": exchange.request_id,
                 "client": address,
+                **({"actor": actor} if actor else {}),
                 "method": scope["method"],
                 "path": path,
                 "status": status,
@@ -98,9 +100,11 @@ class AccessLog:
             return
         # Written out, not by `as_text`: a line a request is a hot path, and these values need no look for quotes.
         cut = "" if exchange.complete else " cut=True"
+        who = f" actor={quoted(actor)}" if actor else ""
         line = (
-            f"{now} info    request request_id={exchange.request_id} client={quoted(address)} method={scope['method']}"
-            f" path={quoted(path)} status={status} bytes_in={exchange.bytes_in} bytes_out={exchange.bytes_out}"
+            f"{now} info    request request_id={exchange.request_id} client={quoted(address)}{who}"
+            f" method={scope['method']} path={quoted(path)} status={status}"
+            f" bytes_in={exchange.bytes_in} bytes_out={exchange.bytes_out}"
             f" ms={milliseconds} agent={quoted(_text(agent, _LONGEST_AGENT))}{cut}\n"
         )
         self._sink(line.encode("ascii", "backslashreplace"))

@@ -51,6 +51,10 @@ class Challenges:
             fields |= {"error": error, "error_description": description}
         return "Bearer " + ",".join(f'{name}="{_quotable(value)}"' for name, value in fields.items())
 
+    def host(self, scope: ASGIScope) -> str:
+        """Give the host as clients name it, and as a person types it behind `docker login`."""
+        return self.base(scope).partition("://")[2]
+
     def base(self, scope: ASGIScope) -> str:
         """Give scheme and host as clients see them."""
         return self._public_url or f"{scope['scheme']}://{host_of(scope)}"

@@ -19,12 +19,9 @@ from auth.policy import (
     InvalidRights,
     Kind,
     Limits,
-    OpenPolicy,
     Place,
-    Policy,
     Reach,
     Right,
-    Subject,
     Visibility,
     decide,
     namespace_of,
@@ -101,7 +98,7 @@ def test_a_namespace_is_what_is_before_the_first_slash(repository: str, namespac
 
 
 def test_actions_on_repositories_need_a_right() -> None:
-    assert set(Action) - set(NEEDS) == {Action.PING, Action.CATALOG, Action.SEARCH}
+    assert set(Action) - set(NEEDS) == {Action.ANYONE, Action.PING, Action.CATALOG, Action.SEARCH}
     assert NEEDS[Action.DELETE_REPOSITORY] == ADMIN
 
 
@@ -228,13 +225,6 @@ def test_what_is_private_is_for_those_who_were_granted_it(holder: Holder, right:
         granted |= holder.namespaces.get(namespace_of(place.name), NONE)
     if place.visibility in (PRIVATE, None) and not holder.administrator and decide(holder, right, place):
         assert right in granted or ADMIN in granted
-
-
-@pytest.mark.parametrize("action", list(Action))
-@pytest.mark.parametrize("repository", ["team/app", None])
-def test_open_mode_grants_everything(action: Action, repository: str | None) -> None:
-    policy: Policy = OpenPolicy()
-    assert policy.decide(Subject("10.0.0.7"), action, repository)
 
 
 def test_deleting_is_three_actions() -> None:

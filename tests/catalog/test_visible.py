@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from sqlalchemy import text
 
 from auth.policy import ALL, ANONYMOUS, Holder, Kind, Limits, Place, Reach, Right, Visibility, reach
 from registry.catalog import schema, visible
-from registry.catalog.catalog import Catalog
+from registry.catalog.catalog import Catalog, Transaction
 from registry.catalog.engine import connect
 from registry.catalog.errors import NotFound
 from registry.oci.names import RepositoryName
@@ -126,21 +127,43 @@ def test_a_blob_that_nobody_holds_has_no_holder(catalog: Catalog) -> None:
             tx.repositories.visible_holder(SHARED, EVERYTHING)
 
 
+@contextmanager
+def steps(tx: Transaction) -> Iterator[list[None]]:
+    """Count, in tens, the steps of SQLite's machine that a block takes."""
+    raw = tx.journal._connection.connection.driver_connection
+    assert raw is not None
+    counted: list[None] = []
+    raw.set_progress_handler(lambda: counted.append(None), 10)
+    yield counted
+    raw.set_progress_handler(None, 0)
+
+
 def test_a_blob_that_half_the_registry_holds_is_found_next_door(catalog: Catalog) -> None:
     """The caller's own repository is the last of very many, and all others are hidden."""
     with catalog.begin() as tx:
-        for number in range(3 * visible.MANY):
-            add_blob(tx, b"shared", name=RepositoryName.parse(f"other/{number}"))
+        for number in range(5 * visible.MANY):
+            tx.blobs.link(tx.repositories.ensure(RepositoryName.parse(f"other/{number}")).id, add_blob(tx, b"shared"))
         add_blob(tx, b"shared", name=RepositoryName.parse("a/mine"))
     with catalog.read() as tx:
         mine = tx.repositories.get(RepositoryName.parse("a/mine")).id
-        raw = tx.journal._connection.connection.driver_connection
-        assert raw is not None
-        steps: list[None] = []
-        raw.set_progress_handler(lambda: steps.append(None), 1000)
-        assert tx.repositories.visible_holder(SHARED, reach(Holder("a", Kind.ROBOT, namespaces={"a": ALL}))) == mine
-        raw.set_progress_handler(None, 0)
-    assert len(steps) < 20, "thousands of steps of SQLite's machine, for a walk over all that hold it"
+        with steps(tx) as counted:
+            assert tx.repositories.visible_holder(SHARED, reach(Holder("a", Kind.ROBOT, namespaces={"a": ALL}))) == mine
+    assert len(counted) < 2 * visible.MANY, "more than the first of them were looked at"
+
+
+def test_of_a_large_stretch_and_fewer_holders_the_holders_are_looked_at(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visible, "MANY", 10)
+    monkeypatch.setattr(visible, "_first_holders", visible._first_holders.limit(10))
+    with catalog.begin() as tx:
+        for number in range(20):
+            add_blob(tx, b"shared", name=RepositoryName.parse(f"other/{number}"))
+        for number in range(1000):
+            tx.repositories.create(RepositoryName.parse(f"a/{number:04}"), "public")
+    with catalog.read() as tx, steps(tx) as counted, pytest.raises(NotFound):
+        tx.repositories.visible_holder(SHARED, reach(ANONYMOUS))
+    assert len(counted) < 600, "all that is public was looked at"
 
 
 @pytest.mark.parametrize("reached", [ADA, ROBOT, reach(ANONYMOUS)], ids=["user", "robot", "anonymous"])

@@ -3,6 +3,7 @@
 import logging
 import multiprocessing
 import os
+import re
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
@@ -14,8 +15,9 @@ import pytest
 import structlog
 from typer.testing import CliRunner, Result
 
+from auth.keys import MasterKey
 from registry.cli import app
-from registry.cli.serve import split_listen
+from registry.cli.addresses import split_listen
 from registry.serving.plan import ServingPlan
 from registry.settings import PREFIX
 from storage.layout import Layout
@@ -40,10 +42,11 @@ class Engine:
     def __init__(self) -> None:
         self.plan = ServingPlan()
         self.lock_was_held = False
+        self.url = "http://127.0.0.1:5001"
 
     def __call__(self, _make_app: Callable[[], Any], plan: ServingPlan, *, announce: Callable[[str], None]) -> int:
         self.plan = plan
-        announce("http://127.0.0.1:5001")
+        announce(self.url)
         return 0
 
 
@@ -60,12 +63,79 @@ def moorage(*args: str | Path) -> Result:
     return CliRunner().invoke(app, [str(arg) for arg in args])
 
 
-def test_without_open_it_says_so_and_exits_2(tmp_path: Path) -> None:
+PASSWORD = re.compile(r"Sign in as admin with the password (\S+)$", re.MULTILINE)
+
+
+def test_the_first_start_tells_a_password_once_beside_what_to_type(tmp_path: Path, engine: Engine) -> None:
+    first = moorage("serve", "--data", tmp_path / "data").stderr
+    password = PASSWORD.findall(first)
+    assert len(password) == 1 and len(password[0]) >= 20
+    for line in ("docker login -u admin 127.0.0.1:5001", "docker push 127.0.0.1:5001/admin/IMAGE", "docker tag IMAGE"):
+        assert line in first
+    assert not PASSWORD.search(moorage("serve", "--data", tmp_path / "data").stderr)
+    for path in (tmp_path / "data").rglob("*"):
+        assert not path.is_file() or password[0].encode() not in path.read_bytes()
+
+
+def test_the_password_is_told_even_where_the_server_cannot_start(
+    tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("registry.serving.serve.serve_uvicorn", lambda *_args, **_more: 1)
     result = moorage("serve", "--data", tmp_path / "data")
-    assert result.exit_code == 2
-    assert "everyone who reaches it may read and write everything" in result.stderr
-    assert "moorage serve --open" in result.stderr
-    assert not (tmp_path / "data").exists()
+    assert (result.exit_code, len(PASSWORD.findall(result.stderr))) == (1, 1)
+
+
+def test_passwords_in_the_clear_are_warned_of(tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "in the clear" not in moorage("serve", "--data", tmp_path / "data").stderr
+    engine.url = "http://192.0.2.7:5000"
+    assert "in the clear" in moorage("serve", "--data", tmp_path / "data").stderr
+    assert "in the clear" not in moorage("serve", "--open", "--data", tmp_path / "data").stderr
+    monkeypatch.setenv("MOORAGE_SERVER__TRUSTED_PROXIES", "192.0.2.0/24")
+    assert "in the clear" not in moorage("serve", "--data", tmp_path / "data").stderr
+
+
+def test_a_password_from_the_settings_is_taken_and_not_told(
+    tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "password").write_text("lines-and-bollards\n")
+    monkeypatch.setenv("MOORAGE_ADMIN__PASSWORD_FILE", str(tmp_path / "password"))
+    result = moorage("serve", "--data", tmp_path / "data")
+    assert result.exit_code == 0
+    assert not PASSWORD.search(result.stderr) and "bollards" not in result.stderr
+
+
+def test_a_weak_password_from_the_settings_is_refused_with_the_reason(
+    tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOORAGE_ADMIN__PASSWORD", "short")
+    result = moorage("serve", "--data", tmp_path / "data")
+    assert result.exit_code == 1
+    assert "admin.password: " in result.stderr and "12" in result.stderr
+    assert "short" not in result.stderr.replace("shorter", "")
+
+
+def test_another_master_key_is_refused_in_a_sentence(
+    tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert moorage("serve", "--data", tmp_path / "data").exit_code == 0
+    key = tmp_path / "data" / "master.key"
+    assert key.stat().st_mode & 0o777 == 0o600
+    own = key.read_text()
+    key.unlink()
+    result = moorage("serve", "--data", tmp_path / "data")
+    assert result.exit_code == 1
+    assert "there is no master key" in result.stderr and "moorage key reset" in result.stderr
+    assert not key.exists()
+    monkeypatch.setenv("MOORAGE_SECRETS__MASTER_KEY", MasterKey.generate().text)
+    result = moorage("serve", "--data", tmp_path / "data")
+    assert result.exit_code == 1
+    assert "sealed with another master key" in result.stderr and "moorage key reset" in result.stderr
+    monkeypatch.setenv("MOORAGE_SECRETS__MASTER_KEY", own)
+    assert moorage("serve", "--data", tmp_path / "data").exit_code == 0
+    monkeypatch.setenv("MOORAGE_SECRETS__MASTER_KEY", "nonsense")
+    result = moorage("serve", "--data", tmp_path / "data")
+    assert result.exit_code == 1
+    assert "secrets.master_key" in result.stderr and "nonsense" not in result.stderr
 
 
 @pytest.mark.parametrize(

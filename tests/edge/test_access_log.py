@@ -172,3 +172,14 @@ def test_the_lifespan_passes_untouched() -> None:
 
     asyncio.run(AccessLog(app)({"type": "lifespan"}, receive, send))
     assert seen == [("lifespan", receive, send)]
+
+
+@pytest.mark.parametrize("format", ["json", "text"])
+def test_who_signed_in_is_named(format: Format) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        scope["state"]["actor"] = "team+ci"
+        await start(send, 200, 0)
+        await send({"type": "http.response.body"})
+
+    _, (line,) = logged(format, app)
+    assert (b'"actor":"team+ci"' if format == "json" else b" actor=team+ci ") in line

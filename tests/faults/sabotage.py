@@ -25,6 +25,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 LATE = 0.4
+HIDDEN = "hidden"  # in the name of a repository that nobody may see
 _background: set[asyncio.Task[None]] = set()  # asyncio keeps only weak references to running tasks
 
 
@@ -252,6 +253,17 @@ def stay_full(app: App) -> App:
     return broken
 
 
+def tell_by_time(app: App) -> App:
+    """Take a millisecond longer where a request is about a hidden repository (isolation by time)."""
+
+    async def broken(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and HIDDEN in scope["path"] + scope["query_string"].decode("latin-1"):
+            await asyncio.sleep(0.001)
+        await app(scope, receive, send)
+
+    return broken
+
+
 ACTS: dict[str, Callable[[App], App]] = {
     act.__name__.replace("_", "-"): act
     for act in (
@@ -267,6 +279,7 @@ ACTS: dict[str, Callable[[App], App]] = {
         die_at_once,
         block_the_loop,
         stay_full,
+        tell_by_time,
     )
 }
 

@@ -133,12 +133,27 @@ def test_its_health_is_told(docker: Docker, container: Container) -> None:
         time.sleep(0.5)
 
 
-@pytest.mark.parametrize("arguments", [(), ("--open",)])
-def test_it_opens_to_everyone_only_when_told_twice(docker: Docker, image: str, arguments: tuple[str, ...]) -> None:
-    command = [docker.client, "--host", docker.address, "run", "--rm", "--network=none", image, *arguments]
+def test_it_opens_to_everyone_only_when_told_twice(docker: Docker, image: str) -> None:
+    command = [docker.client, "--host", docker.address, "run", "--rm", "--network=none", image, "--open"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2, done.stdout + done.stderr
-    assert "--open" in done.stderr
+    assert "--open-to-everyone" in done.stderr
+
+
+def test_without_a_word_it_has_accounts_and_tells_how_to_sign_in(docker: Docker, image: str) -> None:
+    port = free_port()
+    docker("run", "--detach", "--name", "guarded", *ALONE, f"--env=MOORAGE_SERVER__LISTEN=127.0.0.1:{port}", IMAGE)
+    limit = time.monotonic() + 60
+    while not answers(port):
+        assert time.monotonic() < limit
+        time.sleep(0.1)
+    command = [docker.client, "--host", docker.address, "logs", "guarded"]
+    said = subprocess.run(command, capture_output=True, text=True, check=False).stderr
+    password = said.partition("Sign in as admin with the password ")[2].split()[0]
+    docker("login", "--username=admin", f"--password={password}", f"127.0.0.1:{port}")
+    assert "admin" in docker("exec", "guarded", "moorage", "user", "list")
+    docker("logout", f"127.0.0.1:{port}")
+    docker("rm", "--force", "--volumes", "guarded")
 
 
 def test_it_holds_what_it_runs_and_nothing_else(docker: Docker, image: str) -> None:

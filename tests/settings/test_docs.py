@@ -33,7 +33,7 @@ def default_of(key: str) -> str:
         return f"{value.total_seconds():g} s"
     if isinstance(value, bool):
         return str(value).lower()
-    return "none" if value is None else str(value)
+    return "none" if value is None or value == () else str(value)
 
 
 def description_of(key: str) -> str:

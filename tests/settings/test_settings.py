@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from registry.settings import PREFIX, ConfigurationError, Settings, every_key, load, variable
 
@@ -34,7 +35,19 @@ SAMPLES: dict[str, tuple[str, str, object]] = {
     "manifests.allow_missing": ("true", "true", True),
     "uploads.expiry": ('"P7D"', "P7D", timedelta(days=7)),
     "uploads.sweep_interval": ("60", "60", timedelta(seconds=60)),
+    "server.public_url": ('"https://hub.example"', "https://hub.example/", "https://hub.example"),
+    "server.trusted_proxies": ('["10.0.0.0/8", "unix"]', "10.0.0.0/8, unix", ("10.0.0.0/8", "unix")),
     "auth.mode": ('"open"', "open", "open"),
+    "auth.service": ('"hub"', "hub", "hub"),
+    "auth.issuer": ('"hub.example"', "hub.example", "hub.example"),
+    "auth.token_lifetime": ("60", "60", timedelta(minutes=1)),
+    "auth.refresh_tokens": ("false", "false", False),
+    "auth.refresh_lifetime": ('"P7D"', "P7D", timedelta(days=7)),
+    "auth.key_rotation": ("0", "0", timedelta(0)),
+    "secrets.master_key": ('"mrg_key_x"', "mrg_key_x", SecretStr("mrg_key_x")),
+    "admin.password": ('"four words of salt"', "four words of salt", SecretStr("four words of salt")),
+    "audit.path": ('"/var/log/moorage.jsonl"', "/var/log/moorage.jsonl", Path("/var/log/moorage.jsonl")),
+    "audit.keep": ('"P30D"', "P30D", timedelta(days=30)),
     "log.format": ('"json"', "json", "json"),
     "log.level": ('"debug"', "debug", "debug"),
     "log.access": ("false", "false", False),
