@@ -93,6 +93,41 @@ def test_a_database_that_cannot_be_used_is_told(desk: Desk) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("user", "show"),
+        ("user", "add", "--generate"),
+        ("org", "add"),
+        ("team", "list"),
+        ("team", "add"),
+        ("robot", "add"),
+        ("token", "list"),
+        ("token", "revoke"),
+        ("token", "create"),
+        ("token", "create", "admin", "--label"),
+        ("token", "create", "admin", "--repository"),
+        ("grant", "list"),
+        ("grant", "add", "admin", "read"),
+        ("repo", "list"),
+        ("repo", "create"),
+        ("repo", "describe", "acme/app"),
+        ("audit", "list", "--actor"),
+        ("explain", "admin", "pull"),
+        ("explain", "admin", "pull", "acme/app", "--token"),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("text", ["\udcff\udcfe", "\x1b[2J", "a\x00b", "e\u0301\u202e", "x" * 5000, ""])
+def test_what_is_no_name_ends_in_a_sentence(desk: Desk, command: tuple[str, ...], text: str) -> None:
+    if "explain" not in command:
+        desk.ok("repo", "create", "acme/app")
+    result = desk.run(*command, text)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert all(character.isprintable() for line in result.output.splitlines() for character in line)
+    assert len(result.stderr) < 600
+
+
 def test_a_trail_that_cannot_be_written_to_its_file_is_told_beside_the_answer(desk: Desk) -> None:
     (desk.data / "audit.jsonl").unlink()
     (desk.data / "audit.jsonl").mkdir()
@@ -164,7 +199,9 @@ def test_without_the_master_key_keys_are_only_made_anew(desk: Desk) -> None:
     key = desk.data / "master.key"
     key.unlink()
     assert desk.refused("key", "rotate") == (
-        f"there is no master key: {key} does not exist, and secrets.master_key is not set"
+        f"there is no master key: {key} does not exist, and secrets.master_key is not set."
+        " Put the one back that belongs to this database; if it is lost for good, run `moorage key reset`, which makes"
+        " new keys"
     )
     assert not key.exists()
     assert len(desk.json("key", "list")) == 2

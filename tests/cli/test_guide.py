@@ -35,6 +35,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
             ["sh", "-eu", "-c", script],
             cwd=place,
             env=environment(place / "data"),
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
