@@ -12,9 +12,10 @@ from datetime import timedelta
 
 import orjson
 
-from auth.keys import MasterKey, PublicKey, SigningKey
+from auth.keys import InvalidKey, MasterKey, PublicKey, SigningKey, WrongMasterKey
 from registry.audit import Audit, Origin
 from registry.catalog.catalog import Catalog, Transaction
+from registry.catalog.errors import CatalogUnavailable
 from registry.catalog.keys import KeyRow
 
 MICROSECOND = timedelta(microseconds=1)
@@ -117,7 +118,7 @@ class KeyRing:
             return tx.keys.all()
 
     def reload(self) -> _Ring:
-        """Read the ring again. Raises WrongMasterKey of auth.keys if it cannot be unsealed."""
+        """Read the ring again. Raises CatalogUnavailable, also where the active key cannot be unsealed."""
         with self._catalog.read() as tx:
             rows = tx.keys.all()
             horizon = tx.now - RETIRED_FOR // MICROSECOND
@@ -144,7 +145,13 @@ class KeyRing:
             return self.reload()
 
     def _unsealed(self, row: KeyRow) -> SigningKey:
-        return SigningKey.unseal(row.sealed, self._master, row.kid)
+        try:
+            return SigningKey.unseal(row.sealed, self._master, row.kid)
+        except (WrongMasterKey, InvalidKey):
+            # Somebody reset the keys under another master key meanwhile: this server signs no more until it has that.
+            raise CatalogUnavailable(
+                "the signing key was sealed with another master key than this server has"
+            ) from None
 
     def _add(self, tx: Transaction, state: str) -> str:
         key = SigningKey.generate()

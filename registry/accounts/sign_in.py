@@ -134,16 +134,13 @@ class SignIn:
         Args: counted: what the failure is counted against: a name whose password is guessed, or else the secret itself,
               for a machine that goes on with an expired one must not slow its owner's password down.
         """
-        typed = name if _is_account_like(name) else ""
-        self._audit.note(
-            Origin(typed, "anonymous", None, origin.address, origin.agent, origin.request_id).event(
-                "login", result="failed", reason=f"wrong {what}"
-            )
-        )
         try:
             self._throttle.check(counted, origin.address, known_network=None)
         except RegistryError as error:
-            return error
+            return error  # and no line in the trail, which a flood would fill the disk with
+        typed = name if _is_account_like(name) else ""
+        attempt = Origin(typed, "anonymous", None, origin.address, origin.agent, origin.request_id)
+        self._audit.note(attempt.event("login", result="failed", reason=f"wrong {what}"))
         self._throttle.failed(counted, origin.address)
         return refusal()
 

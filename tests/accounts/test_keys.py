@@ -12,6 +12,7 @@ from registry.accounts.keys import RETIRED_FOR, KeyRing, WrongMasterKeyError
 from registry.accounts.master import load_master_key
 from registry.audit import Audit, Origin, no_lines
 from registry.catalog.catalog import Catalog
+from registry.catalog.errors import CatalogUnavailable
 from tests.catalog.conftest import Clock, catalog, clock, database, fast_directory, place
 
 __all__ = ["Clock", "catalog", "clock", "database", "fast_directory", "place"]
@@ -119,6 +120,8 @@ def test_another_master_key_is_told_and_a_reset_helps(catalog: Catalog) -> None:
     other = ring(catalog, MasterKey.generate())
     with pytest.raises(WrongMasterKeyError, match="the one that the others have"):
         other.ensure()
+    with pytest.raises(CatalogUnavailable, match="another master key"):
+        other.signing()
     other.reset(ROOT)
     other.ensure()
     assert other.signing().kid in other.look()

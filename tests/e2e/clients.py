@@ -17,6 +17,9 @@ from tests.parts.podman import Store
 
 Run = Callable[..., str]  # a program bound to its global options
 
+NO_TLS = ("--tls-verify=false",)
+PLAIN_HTTP = ("--plain-http",)
+
 
 @dataclass(frozen=True, slots=True)
 class Samples:
@@ -73,15 +76,16 @@ class PodmanClient:
 
     store: Store
     samples: Samples
+    tls: tuple[str, ...] = NO_TLS
     keeps_bytes = False
 
     def push(self, reference: str) -> None:
         identity = self.store.podman("pull", "--quiet", self.samples.oci("busybox"))
-        self.store.podman("push", "--quiet", "--tls-verify=false", identity, f"docker://{reference}")
+        self.store.podman("push", "--quiet", *self.tls, identity, f"docker://{reference}")
 
     def pull(self, reference: str) -> str:
         self.store.podman("rmi", "--all", "--force")
-        self.store.podman("pull", "--quiet", "--tls-verify=false", reference)
+        self.store.podman("pull", "--quiet", *self.tls, reference)
         return self.store.podman("image", "inspect", "--format", "{{.Digest}}", reference)
 
 
@@ -91,15 +95,16 @@ class BuildahClient:
 
     store: Store
     samples: Samples
+    tls: tuple[str, ...] = NO_TLS
     keeps_bytes = False
 
     def push(self, reference: str) -> None:
         identity = self.store.buildah("pull", "--quiet", self.samples.oci("busybox"))
-        self.store.buildah("push", "--quiet", "--tls-verify=false", identity, f"docker://{reference}")
+        self.store.buildah("push", "--quiet", *self.tls, identity, f"docker://{reference}")
 
     def pull(self, reference: str) -> str:
         self.store.buildah("rmi", "--all", "--force")
-        self.store.buildah("pull", "--quiet", "--tls-verify=false", reference)
+        self.store.buildah("pull", "--quiet", *self.tls, reference)
         return str(json.loads(self.store.buildah("images", "--json", reference))[0]["digest"])
 
 
@@ -113,17 +118,21 @@ class SkopeoClient:
     skopeo: Run
     samples: Samples
     scratch: Path
+    tls: tuple[str, ...] = NO_TLS
     keeps_bytes = True
 
     def push(self, reference: str) -> None:
         target = f"docker://{reference}"
-        self.skopeo("copy", "--preserve-digests", "--dest-tls-verify=false", self.samples.oci("busybox"), target)
+        self.skopeo("copy", "--preserve-digests", *self._tls("dest"), self.samples.oci("busybox"), target)
 
     def pull(self, reference: str) -> str:
         digest = self.scratch / "digest"
         target = f"dir:{self.scratch}/image"
-        self.skopeo("copy", "--src-tls-verify=false", f"--digestfile={digest}", f"docker://{reference}", target)
+        self.skopeo("copy", *self._tls("src"), f"--digestfile={digest}", f"docker://{reference}", target)
         return digest.read_text().strip()
+
+    def _tls(self, side: str) -> tuple[str, ...]:
+        return tuple(f"--{side}-{option.removeprefix('--')}" for option in self.tls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,14 +176,15 @@ class CtrClient:
 
     ctr: Containerd
     samples: Samples
+    options: tuple[str, ...] = PLAIN_HTTP
     keeps_bytes = True
 
     def push(self, reference: str) -> None:
         self.ctr("images", "import", "--base-name", "moorage/sample", self.samples.archive)
         self.ctr("images", "tag", "--force", "moorage/sample:busybox", reference)
-        self.ctr("images", "push", "--plain-http", reference)
+        self.ctr("images", "push", *self.options, reference)
 
     def pull(self, reference: str) -> str:
         self.ctr("images", "remove", "--sync", *self.ctr.digests())
-        self.ctr("images", "pull", "--plain-http", "--snapshotter", "native", reference)
+        self.ctr("images", "pull", *self.options, "--snapshotter", "native", reference)
         return self.ctr.digests()[reference]

@@ -28,12 +28,13 @@ def run(
     environment: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     patience: float = PATIENCE,
+    stdin: str = "",
 ) -> str:
     """Run to the end and return standard output, without the last newline; raises CommandFailed."""
     words = [str(word) for word in command]
     ended = subprocess.run(
         words,
-        stdin=subprocess.DEVNULL,
+        input=stdin,
         capture_output=True,
         text=True,
         errors="replace",

@@ -30,10 +30,11 @@ class Containerd:
 
     ctr: str
     socket: Path
+    launcher: tuple[str, ...] = ()
 
     def __call__(self, *arguments: str | Path) -> str:
         """Run `ctr` in the tests' namespace."""
-        return run(self.ctr, "--address", self.socket, "--namespace", "moorage", *arguments)
+        return run(*self.launcher, self.ctr, "--address", self.socket, "--namespace", "moorage", *arguments)
 
     def digests(self) -> dict[str, str]:
         """The images the daemon holds: reference -> digest."""

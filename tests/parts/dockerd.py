@@ -5,7 +5,7 @@ Docker takes registries on 127.0.0.0/8 without TLS, so no configuration names th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,10 +26,12 @@ class Docker:
     client: str
     address: str
     config: Path
+    launcher: tuple[str, ...] = ()
 
-    def __call__(self, *arguments: str | Path) -> str:
+    def __call__(self, *arguments: str | Path, stdin: str = "", environment: Mapping[str, str] | None = None) -> str:
         """Run `docker` against this daemon, without the user's own logins."""
-        return run(self.client, "--config", self.config, "--host", self.address, *arguments)
+        command = (*self.launcher, self.client, "--config", self.config, "--host", self.address, *arguments)
+        return run(*command, stdin=stdin, environment=environment)
 
     def digest(self, reference: str) -> str:
         """The digest under which the daemon knows a pulled or pushed image."""
@@ -39,12 +41,13 @@ class Docker:
 
 
 @contextmanager
-def start_dockerd(directory: Path, containerd: Containerd) -> Iterator[Docker]:
-    """A dockerd on `directory` (a short path), over a running containerd."""
+def start_dockerd(directory: Path, containerd: Containerd, launcher: tuple[str, ...] = ()) -> Iterator[Docker]:
+    """A dockerd on `directory` (a short path), over a running containerd; `launcher` runs it on another machine."""
     require_root()
     daemon, client = require("dockerd"), require("docker")
     address, log = f"unix://{directory}/docker.sock", directory / "log"
     process = start(
+        *launcher,
         daemon,
         f"--data-root={directory}/data",
         f"--exec-root={directory}/exec",
@@ -56,7 +59,7 @@ def start_dockerd(directory: Path, containerd: Containerd) -> Iterator[Docker]:
     )
     try:
         wait_until(lambda: succeeds(client, "--host", address, "version"), "starting dockerd", log)
-        yield Docker(client, address, directory / "config")
+        yield Docker(client, address, directory / "config", launcher)
     finally:
         stop(process)
         unmount_below(directory)

