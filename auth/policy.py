@@ -172,7 +172,8 @@ def decide(holder: Holder, right: Right, place: Place) -> Decision:
     """Tell whether `holder` has `right` on `place`, and why. To push where nothing is needs CREATE as well."""
     if right == Right.PULL and place.visibility is Visibility.PUBLIC:
         return Decision(True, "the repository is public")  # whatever the limits: a credential is never worse than none
-    needed = right | Right.CREATE if Right.PUSH in right and place.visibility is None else right
+    created = right | Right.CREATE if Right.PUSH in right else right  # either way, for its time would tell what exists
+    needed = created if place.visibility is None else right
     if not holder.limits.allow(needed, place.name):
         return Decision(False, _limit(holder.limits, needed))
     if holder.administrator:

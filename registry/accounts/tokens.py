@@ -5,9 +5,10 @@ Asking for more than one may have is no error; the token holds less. Absent and 
 
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from types import MappingProxyType
 
 from auth.policy import ANONYMOUS, Action, Holder, Place, Right, Visibility, decide
 from auth.scopes import InvalidScope, Scope, parse_scopes
@@ -29,6 +30,10 @@ REGISTRY_ACTIONS = {"*": Action.CATALOG, "search": Action.SEARCH}
 """The actions of `registry:catalog:…`; everybody may list and search, and is shown what they may pull."""
 
 REFRESH_LIMIT = 50
+
+_VISIBILITIES: Mapping[str | None, Visibility | None] = MappingProxyType(
+    {None: None, **{visibility.value: visibility for visibility in Visibility}}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,5 +181,4 @@ def allowed_actions(
 
 def place_of(tx: Transaction, name: RepositoryName) -> Place:
     """Describe a repository to the policy, whether or not there is one."""
-    visibility = tx.repositories.place(name.value)
-    return Place(name.value, Visibility(visibility) if visibility is not None else None)
+    return Place(name.value, _VISIBILITIES[tx.repositories.place(name.value)])

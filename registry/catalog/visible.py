@@ -21,6 +21,9 @@ AFTER_ALL = "~"
 MANY = 500
 """Rows that are walked before another way is tried; also names in one query."""
 
+NO_BLOB = 0
+"""The id of none."""
+
 _row, _link, _blob = tables.repository, tables.blob_link, tables.blob
 
 _holds_manifest = exists().where(tables.manifest.c.repository_id == _row.c.id)
@@ -111,9 +114,8 @@ def holder(connection: Connection, digest: Digest, reach: Reach) -> int:
     A blob of few holders is looked for at each of them. One that half the registry holds is looked for in what the
     reach covers, stretch by stretch, from whichever end is the shorter.
     """
-    blob = connection.execute(_blob_id, {"digest": str(digest)}).scalar_one_or_none()
-    if blob is None:
-        raise NotFound(str(digest))
+    # A blob that is nowhere is looked for as well: that it takes as long keeps what others hold to themselves.
+    blob = connection.execute(_blob_id, {"digest": str(digest)}).scalar_one_or_none() or NO_BLOB
     first = connection.execute(_first_holders, {"blob": blob}).all()
     for row in first:
         if reach.covers(Place(row.name, Visibility(row.visibility))):

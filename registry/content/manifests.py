@@ -125,9 +125,15 @@ def _delete_manifest(change: Change, repository: Repository, digest: Digest) -> 
 
 def _describe(tx: Transaction, repository: Repository, manifest: Manifest) -> None:
     """Take an image's description for its repository's, unless somebody has written one by hand (OCI annotations)."""
-    text = manifest.annotations.get(DESCRIPTION, "").strip()[:DESCRIPTION_LIMIT]
+    text = _one_line(manifest.annotations.get(DESCRIPTION, ""))
     if text and text != repository.description and repository.description_by != "operator":
         tx.repositories.describe(repository.id, text, "annotation")
+
+
+def _one_line(text: str) -> str:
+    """Leave out what could steer the terminal that a search prints a description on."""
+    start = text.strip()[:DESCRIPTION_LIMIT]
+    return " ".join("".join(character if character.isprintable() else " " for character in start).split())
 
 
 def manifest_unknown(name: RepositoryName, reference: Reference) -> RegistryError:

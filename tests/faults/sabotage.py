@@ -25,6 +25,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 LATE = 0.4
+HIDDEN = "hidden"  # in the name of a repository that nobody may see
 _background: set[asyncio.Task[None]] = set()  # asyncio keeps only weak references to running tasks
 
 
@@ -252,6 +253,39 @@ def stay_full(app: App) -> App:
     return broken
 
 
+def tell_by_time(app: App) -> App:
+    """Take a millisecond longer where a request is about a hidden repository (isolation by time)."""
+
+    async def broken(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and HIDDEN in scope["path"] + scope["query_string"].decode("latin-1"):
+            await asyncio.sleep(0.001)
+        await app(scope, receive, send)
+
+    return broken
+
+
+def guess_freely(app: App) -> App:
+    """Count no failed sign-in (breaks D5: nothing is slowed down)."""
+    from registry.accounts.throttle import Throttle
+
+    Throttle.check = lambda *_, **__: None  # type: ignore[method-assign]  # that is what a sabotage is
+    return app
+
+
+def hash_all_at_once(app: App) -> App:
+    """Check every password that comes in at the same time (breaks D5: memory, and pulls wait)."""
+    from auth.passwords import PasswordHasher
+    from registry.edge.doorman import Doorman
+    from registry.oci.errors import ErrorCode, RegistryError
+
+    async def let_in(self: Doorman, name: str, secret: str, *_: object) -> None:
+        await asyncio.to_thread(PasswordHasher().waste, secret)
+        raise RegistryError(ErrorCode.UNAUTHORIZED)
+
+    Doorman.sign_in = let_in  # type: ignore[method-assign, assignment]  # as above
+    return app
+
+
 ACTS: dict[str, Callable[[App], App]] = {
     act.__name__.replace("_", "-"): act
     for act in (
@@ -267,6 +301,9 @@ ACTS: dict[str, Callable[[App], App]] = {
         die_at_once,
         block_the_loop,
         stay_full,
+        tell_by_time,
+        guess_freely,
+        hash_all_at_once,
     )
 }
 
