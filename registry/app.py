@@ -235,6 +235,7 @@ def _chores(
         Chore("last uses", accounts.used.flush, 10.0, at_end=True),
         Chore("keys", accounts.keys.look, 5.0),
         Chore("old failures", accounts.throttle.purge, 600.0),
+        Chore("ended logins", accounts.tokens.forget_ended, 600.0),
         *(
             (Chore("key rotation", partial(accounts.keys.rotate, FIRST_START, older_than=rotation), 3600.0),)
             if rotation

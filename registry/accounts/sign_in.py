@@ -96,19 +96,33 @@ class SignIn:
     def by_password(self, name: str, password: str, origin: Origin) -> Principal:
         """Sign in with a password; takes a tenth of a second and 64 MiB. Raises UNAUTHORIZED, or TOOMANYREQUESTS."""
         with self._catalog.read() as tx:
-            account = _user(tx, name)
+            found = _account(tx, name)
+        account = found if found and _may_have_password(found) else None
         known = account.login_network if account else None
         self._throttle.check(name, origin.address, known_network=known)
-        if account is None or account.password is None:
-            self._hasher.waste(password)
-            raise self._refused(name, origin, counted=name, what="password")
-        if not self._hasher.verify(account.password, password):
-            raise self._refused(name, origin, counted=name, what="password")
+        if not self._is_right(account, password) or account is None:
+            typed = found.name if found else ""  # what is nobody's name may be a password
+            raise self._refused(typed, origin, counted=name, what="password", known_network=known)
         self._throttle.succeeded(name, origin.address)
         stored = self._signed_in(account, password, origin)
-        self._memory.keep(name, password, stored)
         with self._catalog.read() as tx:
-            return Principal(load_holder(tx, account), account.id, refreshable=True)
+            now = _user(tx, name)
+        if now is None or now.id != account.id:
+            raise refusal()  # shut out while the password was checked
+        if now.password not in (account.password, stored) and not self._is_right(now, password):
+            raise refusal()  # and not made anew by another worker, but changed
+        self._memory.keep(name, password, now.password or "")
+        with self._catalog.read() as tx:
+            return Principal(load_holder(tx, now), now.id, refreshable=True)
+
+    def _is_right(self, account: Account | None, password: str) -> bool:
+        """Check a password; what is not argon2id, which is quicker or slower, takes the time of argon2id as well."""
+        stored = account.password if account else None
+        if stored is not None and self._hasher.verify(stored, password):
+            return True
+        if stored is None or self._hasher.outdated(stored):
+            self._hasher.waste(password)
+        return False
 
     def _signed_in(self, account: Account, password: str, origin: Origin) -> str:
         """Note where an account signed in, hash its password anew where the cost has risen; give what is stored."""
@@ -124,18 +138,21 @@ class SignIn:
                 if fresh is not None and tx.accounts.get(account.name).password == stored:
                     tx.accounts.set_password(account.id, fresh)
                     return fresh
-        except CatalogUnavailable:
+        except (CatalogUnavailable, NotFound):
             return stored
         return stored
 
-    def _refused(self, name: str, origin: Origin, *, counted: str, what: str) -> RegistryError:
+    def _refused(
+        self, name: str, origin: Origin, *, counted: str, what: str, known_network: str | None = None
+    ) -> RegistryError:
         """Count a failure, note it, and give the one answer; past the limit the answer says how long to wait.
 
         Args: counted: what the failure is counted against: a name whose password is guessed, or else the secret itself,
-              for a machine that goes on with an expired one must not slow its owner's password down.
+              for a machine that goes on with an expired one must not slow its owner's password down;
+              known_network: as for `Throttle.check`: what passes there is counted here, or guessing has no end.
         """
         try:
-            self._throttle.check(counted, origin.address, known_network=None)
+            self._throttle.check(counted, origin.address, known_network=known_network)
         except RegistryError as error:
             return error  # and no line in the trail, which a flood would fill the disk with
         typed = name if _is_account_like(name) else ""
@@ -176,12 +193,20 @@ def _found(tx: Transaction, secret: str, kinds: tuple[SecretKind, ...]) -> tuple
     return tx.credentials.by_hash(hash_secret(secret))
 
 
-def _user(tx: Transaction, name: str) -> Account | None:
+def _account(tx: Transaction, name: str) -> Account | None:
     try:
-        account = tx.accounts.get(name)
+        return tx.accounts.get(name)
     except NotFound:
         return None
-    return account if account.kind == "user" and not account.disabled else None
+
+
+def _user(tx: Transaction, name: str) -> Account | None:
+    account = _account(tx, name)
+    return account if account and _may_have_password(account) else None
+
+
+def _may_have_password(account: Account) -> bool:
+    return account.kind == "user" and not account.disabled
 
 
 def _is_account_like(name: str) -> bool:

@@ -123,6 +123,11 @@ class Tokens:
             return None  # docker then keeps the password, and signing in goes on working
         return secret
 
+    def forget_ended(self) -> int:
+        """Forget refresh tokens that have been over for an hour; give how many. Every `docker login` leaves one."""
+        with self._catalog.begin(durable=False) as tx:
+            return tx.credentials.purge(tx.now - timedelta(hours=1) // timedelta(microseconds=1))
+
     def _note(
         self, origin: Origin, holder: Holder, principal: Principal | None, granted: tuple[Scope, ...], refresh: bool
     ) -> None:

@@ -91,23 +91,23 @@ class Router:
     async def _answer(self, scope: Scope, receive: Receive) -> ASGIApp:
         target, routes = self._match(scope["path"])
         endpoint = _choose(routes, scope)
-        caller = await self._admitted(scope, endpoint, target)
+        access = self._services.access
+        caller = NOBODY if endpoint.action is Action.ANYONE else access.known(scope)
+        name = target.name.value if target.name is not None else None
+        if caller is None or not caller.may(endpoint.action, name):
+            caller = await self._admitted(scope, caller, endpoint, target)
+        if caller.means is not Means.OPEN:
+            scope.setdefault("state", {})["actor"] = caller.name
         return await endpoint.handler(Call(scope, receive, self._services, caller, target))
 
-    async def _admitted(self, scope: Scope, endpoint: Endpoint, target: Target) -> Caller:
-        """Let a request pass to its handler, or refuse it. The one place that does."""
-        if endpoint.action is Action.ANYONE:
-            return NOBODY
+    async def _admitted(self, scope: Scope, caller: Caller | None, endpoint: Endpoint, target: Target) -> Caller:
+        """Let a request pass whose caller is not known yet, or refuse it. Nothing else does."""
         access = self._services.access
-        name = target.name.value if target.name is not None else None
-        caller = access.known(scope)
+        repositories = _repositories(scope, endpoint, target)
         if caller is None:
-            caller = await access.identify(scope, endpoint.action, _repositories(scope, endpoint, target))
-        if not caller.may(endpoint.action, name):
-            repositories = _repositories(scope, endpoint, target)
+            caller = await access.identify(scope, endpoint.action, repositories)
+        if not caller.may(endpoint.action, repositories[0].value if repositories else None):
             raise await access.refusal(scope, caller, endpoint.action, repositories)
-        if caller.means is not Means.OPEN and "state" in scope:
-            scope["state"]["actor"] = caller.name
         return caller
 
     def _match(self, path: str) -> tuple[Target, Routes]:

@@ -77,6 +77,8 @@ def opened(settings: Settings, status: int) -> Iterator[Administration]:
             yield Administration(settings, catalog, audit_for(settings, catalog), origin)
         finally:
             database.close()
+    except UnicodeEncodeError:
+        stop("a name or another argument is not UTF-8", status)
     except CatalogUnavailable as error:
         stop(f"the database cannot be used now ({error}); try again in a moment", status)
     except (AccountsError, StorageError, schema.SchemaError, WrongMasterKeyError) as error:

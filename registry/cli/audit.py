@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from registry.cli.common import Config, Data, Json, administering
+from registry.cli.common import Config, Data, Json
+from registry.cli.opening import administering
 from registry.cli.output import print_rows
 
 app = typer.Typer(help="The audit trail.", no_args_is_help=True)

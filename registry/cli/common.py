@@ -1,17 +1,13 @@
 """What the commands share: reading settings, and telling a person what is wrong with them."""
 
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
 from registry.settings import ConfigurationError, Origins, Settings, load
-
-if TYPE_CHECKING:
-    from registry.cli.administration import Administration
 
 USAGE = 2
 FAILURE = 1
@@ -31,16 +27,6 @@ def read_settings(
         for problem in error.problems:
             print(f"moorage: {problem}", file=sys.stderr)
         raise typer.Exit(USAGE) from None
-
-
-@contextmanager
-def administering(config: Path | None, data: Path | None, status: int = FAILURE) -> Iterator["Administration"]:
-    """Open what administration works on; whatever is refused inside is told, and exits with `status`."""
-    settings, _ = read_settings(config, {"storage": {"path": data}} if data is not None else None)
-    from registry.cli.administration import opened
-
-    with opened(settings, status) as administration:
-        yield administration
 
 
 def stop(message: str, status: int = FAILURE) -> NoReturn:

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from registry.cli.common import FAILURE, USAGE, Config, Data, Json, administering
+from registry.cli.common import FAILURE, USAGE, Config, Data, Json
+from registry.cli.opening import administering
 from registry.cli.output import print_json
 
 Name = Annotated[str, typer.Argument(metavar="USER", help="A user, a robot (acme+ci), or anonymous.")]

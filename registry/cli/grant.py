@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from registry.cli import rights as words
-from registry.cli.common import Config, Data, Json, administering, say
+from registry.cli.common import Config, Data, Json, say
+from registry.cli.opening import administering
 from registry.cli.output import cell, print_json, print_rows
 
 app = typer.Typer(help="Grants: who may do what, and where.", no_args_is_help=True)

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from registry.cli.common import Config, Data, Json, administering, say, stop
+from registry.cli.common import Config, Data, Json, say, stop
+from registry.cli.opening import administering
 from registry.cli.output import print_json, print_rows
 
 app = typer.Typer(help="Keys: what tokens are signed with.", no_args_is_help=True)

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from registry.cli.common import Config, Data, Json, administering, say
+from registry.cli.common import Config, Data, Json, say
+from registry.cli.opening import administering
 from registry.cli.output import cell, print_json, print_row, print_rows
 
 app = typer.Typer(help="Repositories: who sees them, and their descriptions.", no_args_is_help=True)

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from registry.cli.common import Config, Data, Json, administering, say
+from registry.cli.common import Config, Data, Json, say
+from registry.cli.opening import administering
 from registry.cli.output import print_json, print_rows
 
 app = typer.Typer(help="Robots: machines that pull and push, such as acme+ci.", no_args_is_help=True)

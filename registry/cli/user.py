@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from registry.cli.common import Config, Data, Json, administering, say, stop
+from registry.cli.common import Config, Data, Json, say, stop
+from registry.cli.opening import administering
 from registry.cli.output import cell, print_json, print_row, print_rows
 from registry.cli.passwords import Generate, PasswordStdin, read_password
 

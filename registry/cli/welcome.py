@@ -23,7 +23,7 @@ class Welcome:
     def say(self, url: str) -> None:
         """Tell the person who started it that it is ready."""
         settings = self._settings
-        host = (settings.server.public_url or url).partition("://")[2]
+        host = _named((settings.server.public_url or url).partition("://")[2])
         _print(f"Moorage {__version__} is ready at {url}, its data in {settings.storage.path.absolute()}")
         if settings.auth.mode == "open":
             _print("Open mode: everyone who reaches this address may read and write everything.")
@@ -54,13 +54,19 @@ class Welcome:
         if self._settings.auth.mode == "open":
             _print(f"Try:  docker tag IMAGE {host}/IMAGE && docker push {host}/IMAGE")
             return
-        _print("Try:")
+        _print("Try:" if "HOST" not in host else "Try, with the name by which clients reach this machine for HOST:")
         for line in (
             f"docker login -u admin {host}",
             f"docker tag IMAGE {host}/admin/IMAGE",
             f"docker push {host}/admin/IMAGE",
         ):
             _print(f"  {line}")
+
+
+def _named(host: str) -> str:
+    """Give what a client would type; an address that stands for all of a machine's addresses is none of them."""
+    name, colon, port = host.rpartition(":")
+    return f"HOST{colon}{port}" if name in ("0.0.0.0", "[::]") else host  # noqa: S104  # not listened on: replaced
 
 
 def _print(line: str) -> None:

@@ -30,6 +30,8 @@ from registry.oci.names import RepositoryName
 REMEMBERED_BYTES = 4 * 2**20
 """How much of verified tokens a worker remembers."""
 
+ADDRESSES_LIMIT = 10_000
+
 EVERYTHING = Reach.of_everything()
 
 
@@ -60,11 +62,20 @@ class Access(Protocol):
 
 
 class OpenAccess:
-    """Open mode: everybody may read and write everything; a caller is a network address."""
+    """Open mode: everybody may read and write everything; a caller is a network address. Belongs to the event loop."""
+
+    def __init__(self) -> None:
+        self._callers: dict[str, Caller] = {}
 
     def known(self, scope: Scope) -> Caller:
-        """Call the caller by their address."""
-        return Caller(address_of(scope), "open", Means.OPEN)
+        """Call the caller by their address; remembered, for the same few make most of the traffic."""
+        address = address_of(scope)
+        caller = self._callers.get(address)
+        if caller is None:
+            if len(self._callers) >= ADDRESSES_LIMIT:
+                self._callers.clear()
+            caller = self._callers[address] = Caller(address, "open", Means.OPEN)
+        return caller
 
     async def identify(self, scope: Scope, action: Action, repositories: tuple[RepositoryName, ...]) -> Caller:
         """Call the caller by their address."""
@@ -110,13 +121,11 @@ class AccountAccess:
 
     def known(self, scope: Scope) -> Caller | None:
         """Recognise a token that was verified before."""
-        for name, value in scope["headers"]:
-            if name == b"authorization":
-                caller = self._verified.get(value)
-                if caller is None or caller.expires_at <= time.time() or self._verified_by is not self._keys.seen:
-                    return None
-                return caller
-        return None
+        given = [value for name, value in scope["headers"] if name == b"authorization"]
+        caller = self._verified.get(given[0]) if len(given) == 1 else None  # two of them are for `identify` to refuse
+        if caller is None or caller.expires_at <= time.time() or self._verified_by is not self._keys.seen:
+            return None
+        return caller
 
     async def identify(self, scope: Scope, action: Action, repositories: tuple[RepositoryName, ...]) -> Caller:
         """Tell who asks. Raises UNAUTHORIZED with a challenge; TOOMANYREQUESTS."""

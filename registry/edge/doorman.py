@@ -9,7 +9,8 @@ from registry.audit import Origin
 from registry.edge.bridge import Bridge
 from registry.oci.errors import ErrorCode, RegistryError
 
-WAITING_LIMIT = 256
+WAITING_LIMIT = 64
+"""Eight seconds of hashing; docker gives up after fifteen."""
 
 
 class Doorman:

@@ -51,12 +51,12 @@ class Forwarded:
         addresses = [part.strip() for part in chain.split(",")][-LONGEST_CHAIN:]
         for address in reversed(addresses):
             try:
-                parsed = ip_address(address)
+                parsed = ip_address(address.partition("%")[0])  # a zone may be any text, and is no part of an address
             except ValueError:
                 return None
             if not self._trusts(str(parsed)):
                 return str(parsed)
-        return addresses[0] if chain else None
+        return addresses[0].partition("%")[0] if chain else None
 
     def _trusts(self, peer: str | None) -> bool:
         if peer is None:

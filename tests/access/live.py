@@ -17,6 +17,7 @@ from tests.parts.server import ADMIN_PASSWORD, Engine, RunningServer, start_moor
 from tests.spec.contents import OCI_INDEX, digest_of, index, written
 
 Headers = Mapping[str, str]
+PATIENCE = 240  # seconds: a password waits for its turn, and a busy machine is not what is measured
 ADMIN = basic("admin", ADMIN_PASSWORD)
 
 
@@ -43,7 +44,7 @@ class Live:
 
     def call(self, method: str, target: str, headers: Headers | None = None, body: bytes = b"") -> Reply:
         """Send one request on a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=PATIENCE)
         try:
             connection.request(method, target, body, {"content-length": str(len(body)), **(headers or {})})
             response = connection.getresponse()

@@ -245,3 +245,19 @@ def test_a_weak_password_for_the_first_administrator_is_refused(catalog: Catalog
     entrance = Entrance(catalog)
     with pytest.raises(BadAdminPassword, match=r"admin\.password"):
         ensure_administrator(entrance.audit, entrance.hasher, "short", HOME)
+
+
+def test_logins_that_ended_are_forgotten_after_a_while(
+    entrance: Entrance, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each `docker login` of a busy machine leaves a row, and every next one looks at them all."""
+    monkeypatch.setattr(module, "REFRESH_LIMIT", 2)
+    principal = entrance.password()
+    for _ in range(6):
+        entrance.tokens.issue(principal, [], HOME, offline=True)
+        clock.now += 1
+    assert entrance.tokens.forget_ended() == 0
+    clock.now += 3601 * 1_000_000
+    assert entrance.tokens.forget_ended() == 4
+    with entrance.catalog.read() as tx:
+        assert len(tx.credentials.of(principal.account_id)) == 2

@@ -94,6 +94,14 @@ def test_passwords_in_the_clear_are_warned_of(tmp_path: Path, engine: Engine, mo
     assert "in the clear" not in moorage("serve", "--data", tmp_path / "data").stderr
 
 
+@pytest.mark.parametrize(("url", "host"), [("http://0.0.0.0:5000", "HOST:5000"), ("https://[::]:443", "HOST:443")])
+def test_an_address_that_nobody_can_type_is_not_told(tmp_path: Path, engine: Engine, url: str, host: str) -> None:
+    engine.url = url
+    said = moorage("serve", "--data", tmp_path / "data").stderr
+    assert f"docker login -u admin {host}\n" in said
+    assert "the name by which clients reach this machine for HOST" in said
+
+
 def test_a_password_from_the_settings_is_taken_and_not_told(
     tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

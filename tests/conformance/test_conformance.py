@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.access.live import live
+from tests.access.world import OPERATOR, PASSWORD
 from tests.conformance.tool import read_report, run_tool
 from tests.parts.server import Engine, start_moorage
 from tests.parts.tools import require
@@ -34,6 +36,32 @@ def test_every_test_passes_with_sparse_manifests(engine: Engine, tmp_path: Path)
         report = run_tool(tool, server.url, tmp_path / "results", sparse=True)
     assert report.clean, str(report)
     assert report.tests >= FEWEST_SPARSE
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_test_passes_for_somebody_who_signs_in(engine: Engine, tmp_path: Path) -> None:
+    """With tokens, as the owner of the repositories that the tool pushes to: the user `conformance`."""
+    tool = require("conformance")
+    with live(tmp_path / "live", engine=engine) as running:
+        running.accounts.user("conformance")
+        report = run_tool(tool, running.server.url, tmp_path / "results", login=("conformance", PASSWORD))
+        assert running.call("GET", "/v2/conformance/repo1/tags/list").status == 401
+    assert report.clean, str(report)
+    assert report.tests >= FEWEST
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_test_passes_for_a_robot_that_maintains(engine: Engine, tmp_path: Path) -> None:
+    """With a secret instead of a password, and with rights that were granted, not owned."""
+    tool = require("conformance")
+    with live(tmp_path / "live", engine=engine) as running:
+        running.accounts.organizations.add("conformance", OPERATOR)
+        running.accounts.robots.add("conformance+ci", OPERATOR)
+        running.accounts.grant("conformance+ci", ("maintain", "conformance"))
+        secret = running.accounts.secret("conformance+ci")
+        report = run_tool(tool, running.server.url, tmp_path / "results", login=("conformance+ci", secret))
+    assert report.clean, str(report)
+    assert report.tests >= FEWEST
 
 
 def test_a_report_with_troubles_is_not_clean(tmp_path: Path) -> None:

@@ -46,11 +46,20 @@ class Report:
         return "\n".join((totals, *self.troubles))
 
 
-def run_tool(tool: str, url: str, results: Path, *, sparse: bool = False, insecure: bool = False) -> Report:
+def run_tool(
+    tool: str,
+    url: str,
+    results: Path,
+    *,
+    sparse: bool = False,
+    insecure: bool = False,
+    login: tuple[str, str] | None = None,
+) -> Report:
     """Run the whole tool against the registry at `url`; its files (report.html among them) go to `results`.
 
     Args:   sparse: also push manifests whose children are absent; the server must be told to take them.
             insecure: accept any certificate.
+            login: the name and the secret of somebody who may push to and delete from `conformance/…`.
     Raises: RuntimeError if the tool ended without a report.
     """
     place = urlsplit(url)
@@ -62,6 +71,7 @@ def run_tool(tool: str, url: str, results: Path, *, sparse: bool = False, insecu
         "OCI_TLS": tls,
         "OCI_DATA_SPARSE": str(sparse).lower(),
         "OCI_RESULTS_DIR": str(results),
+        **({"OCI_USERNAME": login[0], "OCI_PASSWORD": login[1]} if login else {}),
     }
     junit = results / "junit.xml"
     junit.unlink(missing_ok=True)

@@ -37,6 +37,8 @@ PROXY = ("10.0.0.1", 1)
         (b"192.0.2.7, rubbish", "10.0.0.1"),
         (b"rubbish, 192.0.2.7", "192.0.2.7"),
         (b"", "10.0.0.1"),
+        (b"fe80::1%eth0", "fe80::1"),
+        (b'fe80::1%" status=200 x="', "fe80::1"),  # a zone is any text
     ],
 )
 def test_the_client_is_the_last_address_that_is_no_trusted_proxy(chain: bytes, client: str) -> None:

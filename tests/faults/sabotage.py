@@ -264,6 +264,28 @@ def tell_by_time(app: App) -> App:
     return broken
 
 
+def guess_freely(app: App) -> App:
+    """Count no failed sign-in (breaks D5: nothing is slowed down)."""
+    from registry.accounts.throttle import Throttle
+
+    Throttle.check = lambda *_, **__: None  # type: ignore[method-assign]  # that is what a sabotage is
+    return app
+
+
+def hash_all_at_once(app: App) -> App:
+    """Check every password that comes in at the same time (breaks D5: memory, and pulls wait)."""
+    from auth.passwords import PasswordHasher
+    from registry.edge.doorman import Doorman
+    from registry.oci.errors import ErrorCode, RegistryError
+
+    async def let_in(self: Doorman, name: str, secret: str, *_: object) -> None:
+        await asyncio.to_thread(PasswordHasher().waste, secret)
+        raise RegistryError(ErrorCode.UNAUTHORIZED)
+
+    Doorman.sign_in = let_in  # type: ignore[method-assign, assignment]  # as above
+    return app
+
+
 ACTS: dict[str, Callable[[App], App]] = {
     act.__name__.replace("_", "-"): act
     for act in (
@@ -280,6 +302,8 @@ ACTS: dict[str, Callable[[App], App]] = {
         block_the_loop,
         stay_full,
         tell_by_time,
+        guess_freely,
+        hash_all_at_once,
     )
 }
 

@@ -13,7 +13,10 @@ from tests.parts.commands import run
 from tests.parts.tools import lacking
 
 BIN = Path(sys.executable).parent
-GUIDES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "docs/install.md", "docs/administration.md")
+GUIDES = (
+    *("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"),
+    *("docs/install.md", "docs/administration.md", "docs/clients.md", "docs/ci.md", "docs/kubernetes.md"),
+)
 
 
 def text_of(name: str) -> str:

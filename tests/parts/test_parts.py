@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.parts.commands import CommandFailed, run
+from tests.parts.guides import Guide
 from tests.parts.images import ZSTD_BLOCK, Layout, digest_of, many_layers_image, one_layer_image, tar_of, zstd
 from tests.parts.postgres import Postgres
 from tests.parts.server import ServerFailed, answers, start_moorage
@@ -111,3 +112,15 @@ def test_a_database_is_made_like_another_and_goes_again(postgres: Postgres) -> N
         postgres.drop(name)
     with pytest.raises(CommandFailed, match="does not exist"):
         postgres.psql("SELECT 1", one)
+
+
+def test_a_guide_s_blocks_stand_under_their_headings() -> None:
+    text = (
+        "# One\n```sh\n# no heading\nfirst\n```\n## Two\n```toml\n# /etc/file\na = 1\n```\ntext\n```sh\nsecond\n```\n"
+    )
+    guide = Guide("guide.md", text)
+    assert guide.commands("One") == ["# no heading\nfirst\n"]
+    assert guide.files("Two") == {"/etc/file": "# /etc/file\na = 1\n"}
+    assert guide.commands("Two") == ["second\n"]
+    with pytest.raises(AssertionError, match="no block below the heading 'Three'"):
+        guide.blocks("Three")

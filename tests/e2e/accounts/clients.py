@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from tests.e2e.accounts.world import Site
+from tests.e2e.accounts.world import ADA, Site
 from tests.e2e.clients import (
     NO_TLS,
     PLAIN_HTTP,
@@ -124,6 +124,14 @@ def config_of(scratch: Path) -> Path:
     return config
 
 
+def judge_of(site: Site, scratch: Path) -> CraneClient:
+    """crane, signed in as ada, which tells what the registry has."""
+    config = config_of(scratch)
+    write_login(config, site.host, username=ADA.name, password=ADA.secret)
+    program = site.program(require("crane"), {"DOCKER_CONFIG": str(config), **site.trust})
+    return CraneClient(program, site.samples, scratch)
+
+
 def write_login(config: Path, host: str, **entry: str) -> None:
     """Write a configuration as another program would."""
     (config / "config.json").write_text(json.dumps({"auths": {host: entry}}))
@@ -153,12 +161,12 @@ def _skopeo(site: Site, scratch: Path) -> SigningClient:
 
 
 def _crane(site: Site, scratch: Path) -> SigningClient:
-    program = site.program(require("crane"), {"DOCKER_CONFIG": str(config_of(scratch))})
+    program = site.program(require("crane"), {"DOCKER_CONFIG": str(config_of(scratch)), **site.trust})
     return Signing(CraneClient(program, site.samples, scratch), program, site.host, group=("auth",))
 
 
 def _oras(site: Site, scratch: Path) -> SigningClient:
-    program = site.program(require("oras"), {"DOCKER_CONFIG": str(config_of(scratch))})
+    program = site.program(require("oras"), {"DOCKER_CONFIG": str(config_of(scratch)), **site.trust})
 
     def copying(*words: str | Path, cwd: Path | None = None) -> str:
         if site.secure or "--oci-layout" in words:

@@ -26,7 +26,7 @@ def passwords_only(tmp_path_factory: pytest.TempPathFactory, prepared: Accounts,
     data = tmp_path_factory.mktemp("passwords") / "data"
     shutil.copytree(prepared.data, data)
     with start_moorage(data, accounts=True, config="[auth]\nrefresh_tokens = false\n") as server:
-        yield replace(plain, host=server.host, server=server)
+        yield replace(plain, host=server.host, log=server.log)
 
 
 def kept(site: Site, scratch: Path, who: SignIn) -> Any:

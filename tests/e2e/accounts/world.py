@@ -6,18 +6,21 @@ have one failing secret each, for ten failures of one name are the most that fiv
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from typer.testing import CliRunner
+
+from registry.cli import app
 from tests.e2e.clients import Samples
 from tests.parts.commands import run
 from tests.parts.containerd import Containerd
 from tests.parts.dockerd import Docker
 from tests.parts.podman import Store
-from tests.parts.server import RunningServer
 
 MOORAGE = Path(sys.executable).with_name("moorage")
 
@@ -47,8 +50,10 @@ class Accounts:
     secrets: Mapping[str, SignIn]
 
     def moorage(self, *words: str, stdin: str = "") -> str:
-        """Run an administration command."""
-        return run(MOORAGE, *words, "--data", self.data, stdin=stdin)
+        """Run an administration command, in this process, for many of them are needed; what it prints."""
+        done = CliRunner().invoke(app, [*words, "--data", str(self.data)], input=stdin)
+        assert done.exit_code == 0, done.output
+        return done.stdout.strip()
 
     def token(self, owner: str, *options: str) -> SignIn:
         """Make a personal access token, or a robot's secret."""
@@ -97,7 +102,23 @@ class Site:
     samples: Samples
     launcher: tuple[str, ...]
     accounts: Accounts
-    server: RunningServer | None = None  # where it runs on this machine
+    log: Path
+    certificate: Path | None = None
+
+    @property
+    def trust(self) -> dict[str, str]:
+        """What makes a program trust the certificate that trusts what the system trusts."""
+        return {"SSL_CERT_FILE": str(self.certificate)} if self.certificate else {}
+
+    def asked(self, after: int, path: str) -> list[tuple[str, str]]:
+        """The requests for a path since the log was that long: method and status."""
+        lines = self.log.read_text(errors="replace")[after:].splitlines()
+        found = [re.search(rf" method=(\S+) path={re.escape(path)} status=(\d+)", line) for line in lines]
+        return [(match[1], match[2]) for match in found if match]
+
+    def logged(self) -> int:
+        """How long the log is."""
+        return len(self.log.read_text(errors="replace"))
 
     def program(self, name: str, environment: Mapping[str, str], *options: str) -> Callable[..., str]:
         """A program with its global options."""
