@@ -22,7 +22,7 @@ async def get(call: Call) -> ASGIApp:
     """Give a blob's bytes, whole or in ranges (end-2)."""
     digest = call.digest
     try:
-        blob = call.services.hot.blob(call.name, digest)
+        blob = await call.blob()
     except NotFound:
         raise blob_unknown(call.name, digest) from None
     text = str(digest)

@@ -9,7 +9,9 @@ from starlette.types import Receive, Scope
 from registry.accounts.keys import KeyRing
 from registry.accounts.tokens import Tokens
 from registry.api.answers import ManifestHeads
+from registry.catalog.blobs import Blob
 from registry.catalog.hot import HotReads
+from registry.catalog.manifests import ManifestEntry
 from registry.content.blobs import Blobs
 from registry.content.listings import Listings
 from registry.content.manifests import Manifests
@@ -126,6 +128,20 @@ class Call:
             return self.target.reference
         except InvalidTag as error:
             raise RegistryError(ErrorCode.MANIFEST_UNKNOWN, f"no such tag: {error}") from None
+
+    async def manifest(self) -> tuple[ManifestEntry, bytes]:
+        """Look up the manifest that the path names. Raises MANIFEST_UNKNOWN, registry.catalog.errors.NotFound."""
+        hot = self.services.hot
+        if hot.inline:
+            return hot.manifest(self.name, self.known_reference)
+        return await self.services.bridge.sql.call(hot.manifest, self.name, self.known_reference)
+
+    async def blob(self) -> Blob:
+        """Look up the blob that the path names. Raises InvalidDigest, registry.catalog.errors.NotFound."""
+        hot = self.services.hot
+        if hot.inline:
+            return hot.blob(self.name, self.digest)
+        return await self.services.bridge.sql.call(hot.blob, self.name, self.digest)
 
     @property
     def session_id(self) -> str:

@@ -18,11 +18,10 @@ WARNINGS_LIMIT = 4096
 
 async def get(call: Call) -> Ready:
     """Give a manifest's exact bytes (end-3)."""
-    reference = call.known_reference
     try:
-        entry, content = call.services.hot.manifest(call.name, reference)
+        entry, content = await call.manifest()
     except NotFound:
-        raise manifest_unknown(call.name, reference) from None
+        raise manifest_unknown(call.name, call.reference) from None
     headers = call.services.heads.of(entry)
     if not_modified(call.scope, entry.digest):
         return Ready(headers[:3] + headers[5:], status=304)

@@ -2,8 +2,10 @@
 
 Tags are never stale: on SQLite every look first asks whether anybody has committed (no system call, no wait), and a
 commit by any process empties what is remembered of names. Bytes are remembered by manifest id, for they never change.
-On other databases names are not remembered and every look is a query. Belongs to one thread, the event loop's.
+On other databases names are not remembered, every look is a query, and so nothing for the event loop to wait for.
 """
+
+import threading
 
 from registry.catalog.blobs import Blob
 from registry.catalog.catalog import Catalog
@@ -27,6 +29,12 @@ class HotReads:
         self._blobs: dict[tuple[str, Digest], Blob] = {}
         self._contents: dict[int, bytes] = {}
         self._content_bytes = 0
+        self._lock = threading.Lock()
+
+    @property
+    def inline(self) -> bool:
+        """Tell whether a look is quick enough for the event loop, and for it alone; else for threads alone."""
+        return self._version is not None
 
     def manifest(self, name: RepositoryName, reference: Reference) -> tuple[ManifestEntry, bytes]:
         """Resolve a reference and give the manifest's bytes. Raises NotFound."""
@@ -70,6 +78,10 @@ class HotReads:
     def _remember(self, key: tuple[str, Reference], entry: ManifestEntry, content: bytes) -> None:
         if self._version is not None and len(self._entries) < NAME_LIMIT:
             self._entries[key] = entry
+        with self._lock:
+            self._remember_content(entry, content)
+
+    def _remember_content(self, entry: ManifestEntry, content: bytes) -> None:
         if entry.id in self._contents or len(content) > CONTENT_LIMIT // 16:
             return
         if self._content_bytes + len(content) > CONTENT_LIMIT:
