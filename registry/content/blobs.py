@@ -37,12 +37,17 @@ class Blobs:
         """Lease a blob that no manifest names yet to somebody who was told that it is there (HEAD).
 
         Writes only when the lease is older than half the collector's grace, so that a HEAD is no durable write.
+        Raises BLOB_UNKNOWN where it has gone meanwhile.
         """
-        with self._catalog.begin() as tx:
-            repository = tx.repositories.get(name)
-            renewed = tx.blobs.leased_at(repository.id, blob)
-            if renewed is None or tx.now - renewed > LEASE_AGE_WORTH_RENEWING / timedelta(microseconds=1):
-                tx.blobs.renew_lease(repository.id, blob)
+        try:
+            with self._catalog.begin() as tx:
+                repository = tx.repositories.get(name)
+                renewed = tx.blobs.leased_at(repository.id, blob)
+                if renewed is None or tx.now - renewed > LEASE_AGE_WORTH_RENEWING / timedelta(microseconds=1):
+                    tx.blobs.locked(repository.id, blob.digest)
+                    tx.blobs.renew_lease(repository.id, blob)
+        except NotFound:
+            raise blob_unknown(name, blob.digest) from None
 
     def mount(self, name: RepositoryName, digest: Digest, source: RepositoryName, *, origin: Origin) -> Blob | None:
         """Let `name` see a blob that `source` holds (end-11), from which the caller may pull.

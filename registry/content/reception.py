@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from registry.catalog.blobs import Blob
-from registry.catalog.errors import Conflict, NotFound
+from registry.catalog.errors import Conflict, NotFound, OutcomeUnknown
 from registry.catalog.uploads import UploadSession
 from registry.content.uploads import MICROSECOND, Uploads, find_session
 from registry.oci.errors import ErrorCode, RegistryError
@@ -83,6 +83,9 @@ class Reception:
                 tx.uploads.advance(session, writer.offset, state)
         except Conflict:
             raise RegistryError(ErrorCode.BLOB_UPLOAD_UNKNOWN) from None
+        except OutcomeUnknown:
+            if self._settled_session().offset != writer.offset:
+                raise
         writer.close()
         return writer.offset
 
@@ -100,7 +103,10 @@ class Reception:
                 f"the content's digest is {error.actual}, not {error.expected}; nothing was stored",
                 details=({"expected": str(error.expected), "actual": str(error.actual)},),
             ) from None
-        blob = self._publish(session, stored)
+        try:
+            blob = self._publish(session, stored)
+        except OutcomeUnknown:
+            blob = self._published(session, stored)
         writer.abort()
         return blob
 
@@ -128,6 +134,19 @@ class Reception:
         if gone:
             raise RegistryError(ErrorCode.BLOB_UPLOAD_UNKNOWN)
         return blob
+
+    def _published(self, session: UploadSession, stored: StoredBlob) -> Blob:
+        """Look whether a COMMIT of which nothing was heard has published the blob. Raises UNAVAILABLE where not."""
+        with self._uploads.catalog.begin() as tx:
+            tx.uploads.settle(session.id)
+            if tx.blobs.key_known(session.store, stored.key):
+                return tx.blobs.linked(session.repository_id, stored.digest)
+        raise RegistryError(ErrorCode.UNAVAILABLE, "the registry's database went away; try again now")
+
+    def _settled_session(self) -> UploadSession:
+        with self._uploads.catalog.begin() as tx:
+            tx.uploads.settle(self._session_id)
+            return find_session(tx, self._name, self._session_id, subject=self._subject)
 
     def _lifetime(self, blob: Blob) -> timedelta:
         local = self._uploads.stores[blob.store].local_path(blob.key) is not None

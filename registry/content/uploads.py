@@ -119,7 +119,7 @@ class Uploads:
 
     def settle(self, store: str, session_id: str) -> None:
         """Undo what a commit published just before a crash, so that the catalog never heard of it. Raises Busy."""
-        self.stores[store].settle(session_id, lambda key: self._key_known(store, key))
+        self.stores[store].settle(session_id, lambda key: self._key_known(session_id, store, key))
 
     def _remove(self, session: UploadSession) -> bool:
         """Free a session's bytes, then forget it; False where somebody is writing to it."""
@@ -147,8 +147,10 @@ class Uploads:
                         strangers += 1
         return strangers
 
-    def _key_known(self, store: str, key: str) -> bool:
-        with self.catalog.read() as tx:
+    def _key_known(self, session_id: str, store: str, key: str) -> bool:
+        """Tell whether a session's bytes became a blob, once nobody who could still say so is under way."""
+        with self.catalog.begin(durable=False) as tx:
+            tx.uploads.settle(session_id)
             return tx.blobs.key_known(store, key)
 
     def _delete_key(self, store: str, key: str) -> None:
