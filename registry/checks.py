@@ -1,9 +1,11 @@
 """What `moorage config check` looks at beyond the settings' own form: files, directories, the database."""
 
+from collections.abc import Callable
 from pathlib import Path
 
-from registry.app import database_for
+from registry.app import database_for, direct_database
 from registry.catalog import schema
+from registry.catalog.engine import Database
 from registry.catalog.errors import CatalogUnavailable
 from registry.settings import Settings
 
@@ -33,11 +35,23 @@ def _directory(path: Path) -> list[str]:
 def _database(settings: Settings) -> list[str]:
     if settings.database.url is None and not (settings.storage.path / "moorage.db").exists():
         return []
-    database = database_for(settings)
+    found = []
+    for key, open_database in (("database", database_for), ("database.direct_url", direct_database)):
+        if key == "database" or settings.database.direct_url is not None:
+            found += [f"{key}: {problem}" for problem in _schema(open_database, settings)]
+    return found
+
+
+def _schema(open_database: Callable[[Settings], Database], settings: Settings) -> list[str]:
     try:
-        schema.check(database)
+        database = open_database(settings)
+    except CatalogUnavailable as error:
+        return [str(error)]
+    look = schema.check if settings.database.auto_migrate else schema.require_head
+    try:
+        look(database)
     except (schema.SchemaError, CatalogUnavailable) as error:
-        return [f"database: {error}"]
+        return [str(error)]
     finally:
         database.close()
     return []

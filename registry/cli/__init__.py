@@ -8,7 +8,7 @@ import sys
 import typer
 
 from registry import __version__
-from registry.cli import audit, config, explain, grant, key, org, repo, robot, serve, team, tls, token, user
+from registry.cli import audit, config, db, explain, grant, key, org, repo, robot, serve, team, tls, token, user
 
 app = typer.Typer(
     name="moorage",
@@ -29,6 +29,7 @@ for name, group in (
     ("grant", grant),
     ("key", key),
     ("audit", audit),
+    ("db", db),
 ):
     app.add_typer(group.app, name=name)
 app.add_typer(config.app, name="config")

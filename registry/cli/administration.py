@@ -68,7 +68,7 @@ def opened(settings: Settings, status: int) -> Iterator[Administration]:
     configure_logging(settings.log.format, "warning")
     try:
         origin = Origin(_user_name(os.getuid()), "operator")
-        _become_owner(settings.storage.path)
+        become_owner(settings.storage.path)
         Layout.open(settings.storage.path)
         database = database_for(settings)
         try:
@@ -97,7 +97,7 @@ def _check(database: Database, directory: Path) -> None:
         )
 
 
-def _become_owner(directory: Path) -> None:
+def become_owner(directory: Path) -> None:
     """As root, go on as the one whom the data directory belongs to: the server could not read root's files."""
     if os.geteuid() != 0:
         return
