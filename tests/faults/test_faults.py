@@ -12,6 +12,7 @@ import pytest
 from tests.faults import (
     attaches,
     chunks,
+    cuts,
     disconnects,
     drain,
     full_disk,
@@ -47,6 +48,7 @@ GREEN = [
     pytest.param(power_cuts.check, 6, id="A3"),
     pytest.param(full_disk.check, 1, id="A5"),
     pytest.param(drain.check, 2, id="A8"),
+    pytest.param(cuts.check, 10, id="B4", marks=pytest.mark.postgresql),
     pytest.param(same_blob.check, 2, id="C3"),
     pytest.param(chunks.check, 1, id="C5"),
     pytest.param(disconnects.check, 40, id="C6"),
@@ -60,6 +62,7 @@ RED = [
     pytest.param(full_disk.check, 1, "stay-full", "wanted 507", id="A5"),
     pytest.param(drain.check, 1, "deaf", "SIGTERM", id="A8-deaf"),
     pytest.param(drain.check, 1, "die-at-once", "were cut", id="A8-die"),
+    pytest.param(cuts.check, 3, "acknowledge-early", "I", id="B4", marks=pytest.mark.postgresql),
     pytest.param(same_blob.check, 1, "trust-what-is-there", "I4", id="C3"),
     pytest.param(chunks.check, 1, "skip-offset-check", "overlap", id="C5"),
     pytest.param(disconnects.check, 12, "lie-about-range", "resuming", id="C6"),

@@ -13,8 +13,10 @@ import pytest
 
 from storage.driver import Driver
 from storage.memory import MemoryDriver
+from tests.parts.postgres import Postgres
 from tests.spec.registry import Registry, running
 
+POSTGRESQL = pytest.param("postgresql", marks=[pytest.mark.postgresql, pytest.mark.slow])
 Start = Callable[..., Registry]
 
 
@@ -26,16 +28,28 @@ def fast_directory() -> Iterator[Path]:
         yield Path(directory)
 
 
-@pytest.fixture(scope="session", params=["files", "memory"])
-def driver(request: pytest.FixtureRequest) -> Driver | None:
-    """None for files; else a driver that behaves like S3."""
-    return MemoryDriver() if request.param == "memory" else None
+@pytest.fixture(scope="session", params=["files", "memory", POSTGRESQL])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Where the bytes are, and where the catalog is: on SQLite, or with the bytes in files on PostgreSQL."""
+    return str(request.param)
 
 
 @pytest.fixture(scope="session")
-def registry(fast_directory: Path, driver: Driver | None) -> Iterator[Registry]:
+def driver(kind: str) -> Driver | None:
+    """None for files; else a driver that behaves like S3."""
+    return MemoryDriver() if kind == "memory" else None
+
+
+@pytest.fixture(scope="session")
+def registry(
+    request: pytest.FixtureRequest, fast_directory: Path, kind: str, driver: Driver | None
+) -> Iterator[Registry]:
     """A server with the default settings."""
-    with running(fast_directory / uuid.uuid4().hex, driver=driver) as registry:
+    sections = {}
+    if kind == "postgresql":
+        postgres: Postgres = request.getfixturevalue("postgres")
+        sections = {"database": {"url": postgres.url(postgres.create())}}
+    with running(fast_directory / uuid.uuid4().hex, sections, driver=driver) as registry:
         yield registry
 
 
