@@ -67,7 +67,7 @@ def start_postgres() -> Iterator[Postgres]:
         if os.geteuid() == 0:
             shutil.chown(place, USER, USER)
         data, log = place / "data", place / "log"
-        run(*_as_user(), binaries / "initdb", "-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "-N", "--locale=C")
+        run(*as_user(), binaries / "initdb", "-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "-N", "--locale=C")
         server = Postgres(port=free_port(), sockets=place, binaries=binaries)
         process = _started(server, data, log)
         try:
@@ -81,7 +81,7 @@ def start_postgres() -> Iterator[Postgres]:
 def _started(server: Postgres, data: Path, log: Path) -> subprocess.Popen[bytes]:
     options = [word for setting in QUICK for word in ("-c", setting)]
     at = ("-p", str(server.port), "-k", str(server.sockets), "-h", "127.0.0.1")
-    process = start(*_as_user(), server.binaries / "postgres", "-D", data, *at, *options, log=log)
+    process = start(*as_user(), server.binaries / "postgres", "-D", data, *at, *options, log=log)
     ready = (server.binaries / "pg_isready", "-h", str(server.sockets), "-p", str(server.port), "-q")
     try:
         wait_until(lambda: succeeds(*ready), "the start of PostgreSQL", log)
@@ -91,7 +91,7 @@ def _started(server: Postgres, data: Path, log: Path) -> subprocess.Popen[bytes]
     return process
 
 
-def _as_user() -> tuple[str, ...]:
+def as_user() -> tuple[str, ...]:
     """What makes a command run as somebody whom PostgreSQL accepts; setpriv stays the process that is signalled."""
     if os.geteuid() != 0:
         return ()
