@@ -3,8 +3,9 @@
 `prepare` is done once, by the process that serves; `create_app` once in each of its workers.
 """
 
-from collections.abc import Callable
-from contextlib import ExitStack
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from registry.catalog import schema
 from registry.catalog.catalog import Catalog
 from registry.catalog.engine import Database, connect
 from registry.catalog.hot import HotReads
+from registry.catalog.sole import sole
 from registry.catalog.version import DataVersion
 from registry.content.blobs import Blobs
 from registry.content.listings import Listings
@@ -161,14 +163,32 @@ def app_factory(settings: Settings) -> Callable[[], ASGIApp]:
 
 def database_for(settings: Settings) -> Database:
     """Give the catalog's database; opens nothing yet."""
-    # One for every thread that may ask, and one for the event loop, which must never wait for a connection.
     limits = settings.limits
-    return connect(settings.database_url, pool_size=limits.database_threads + 2 * limits.storage_threads + 2)
+    if settings.database_url.startswith("sqlite"):
+        # One for every thread that may ask, and one for the event loop, which must never wait for a connection.
+        pool_size = limits.database_threads + 2 * limits.storage_threads + 2
+    else:
+        pool_size = 2 * limits.database_threads  # a database elsewhere has not so many to give
+    return connect(settings.database_url, pool_size=pool_size)
 
 
 def direct_database(settings: Settings) -> Database:
     """Give the catalog's database past any pooler, for one user at a time; opens nothing yet."""
     return connect(settings.direct_database_url, pool_size=2)
+
+
+@contextmanager
+def sole_server(settings: Settings) -> Iterator[None]:
+    """Be the only server on the database, for the blobs lie in files of this machine.
+
+    Raises: registry.catalog.sole.AlreadyServed, CatalogUnavailable.
+    """
+    database = direct_database(settings)
+    try:
+        with sole(database, socket.gethostname()):
+            yield
+    finally:
+        database.close()
 
 
 def migration_lock(settings: Settings) -> Path:

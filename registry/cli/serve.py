@@ -78,8 +78,8 @@ def refuse_unsafe(settings: "Settings", *, open_to_everyone: bool) -> None:
 def _run(settings: "Settings") -> int:
     from registry.accounts.first_start import BadAdminPassword
     from registry.accounts.keys import WrongMasterKeyError
-    from registry.app import app_factory, prepare
-    from registry.catalog.errors import CatalogError
+    from registry.app import app_factory, prepare, sole_server
+    from registry.catalog.errors import CatalogError, CatalogUnavailable
     from registry.catalog.schema import SchemaError
     from registry.edge.logs import configure_logging
     from registry.serving.serve import serve_granian, serve_uvicorn
@@ -90,12 +90,14 @@ def _run(settings: "Settings") -> int:
     engines = {"uvicorn": serve_uvicorn, "granian": serve_granian}
     try:
         plan = _plan(settings)
-        with Layout.open(settings.storage.path, create=True).lock():
+        with Layout.open(settings.storage.path, create=True).lock(), sole_server(settings):
             welcome = Welcome(settings, prepare(settings))
             try:
                 return engines[settings.server.engine](app_factory(settings), plan, announce=welcome.say)
             finally:
                 welcome.save_password()
+    except CatalogUnavailable as error:
+        stop(f"the database cannot be used now: {error}. `moorage config check` looks at it without starting")
     except (StorageError, SchemaError, CatalogError, WrongMasterKeyError, BadAdminPassword) as error:
         stop(str(error))
     except ModuleNotFoundError as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+from sqlalchemy.pool import QueuePool
 
 from registry.api import answers, router
 from registry.api.endpoints import ENDPOINTS
@@ -111,3 +112,13 @@ def test_the_paths_that_are_remembered_are_bounded(start: Start, monkeypatch: py
 def test_no_endpoint_is_there_twice() -> None:
     keys = [(method, row.pattern, row.query) for row in ENDPOINTS for method in row.methods]
     assert len(keys) == len(set(keys))
+
+
+def test_a_database_elsewhere_is_asked_for_fewer_connections() -> None:
+    urls = {"sqlite:////tmp/x.db": 8 + 2 * 16 + 2, "postgresql://user@host/name": 16}
+    for url, connections in urls.items():
+        database = database_for(Settings.model_validate({"database": {"url": url}}))
+        pool = database.engine.pool
+        assert isinstance(pool, QueuePool)
+        assert pool.size() == connections
+        database.close()

@@ -9,6 +9,7 @@ import pytest
 from tests.access.live import live
 from tests.access.world import OPERATOR, PASSWORD
 from tests.conformance.tool import read_report, run_tool
+from tests.parts.postgres import Postgres
 from tests.parts.server import Engine, start_moorage
 from tests.parts.tools import require
 
@@ -24,6 +25,16 @@ ENGINES: tuple[Engine, ...] = ("uvicorn", "granian")
 def test_every_test_passes(engine: Engine, tmp_path: Path) -> None:
     tool = require("conformance")
     with start_moorage(tmp_path / "data", workers=2, engine=engine) as server:
+        report = run_tool(tool, server.url, tmp_path / "results")
+    assert report.clean, str(report)
+    assert report.tests >= FEWEST
+
+
+@pytest.mark.postgresql
+def test_every_test_passes_on_postgresql(postgres: Postgres, tmp_path: Path) -> None:
+    tool = require("conformance")
+    settings = {"MOORAGE_DATABASE__URL": postgres.url(postgres.create())}
+    with start_moorage(tmp_path / "data", workers=2, environment=settings) as server:
         report = run_tool(tool, server.url, tmp_path / "results")
     assert report.clean, str(report)
     assert report.tests >= FEWEST
