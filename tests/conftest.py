@@ -1,12 +1,23 @@
-"""What holds for all tests: how long hypothesis looks. No deadlines, for a busy machine is no bug.
+"""What holds for all tests: how long hypothesis looks, and the S3 server. No deadlines, for a busy machine is no bug.
 
 `make test` draws 50 examples a property; MOORAGE_TEST_ALL=1, as in CI, 250.
 """
 
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.parts.ceph import Ceph, start_ceph
 
 settings.register_profile("quick", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("thorough", settings.get_profile("quick"), max_examples=250)
 settings.load_profile("thorough" if os.environ.get("MOORAGE_TEST_ALL") else "quick")
+
+
+@pytest.fixture(scope="session")
+def ceph() -> Iterator[Ceph]:
+    """A real S3 server for the whole run; tests that ask for it are slow."""
+    with start_ceph() as running:
+        yield running

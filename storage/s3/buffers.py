@@ -1,0 +1,123 @@
+"""The bytes of a part on their way: in memory as long as a budget that all uploads share allows, else in a file.
+
+The file has no name, so that nothing is left of it. A budget never makes anybody wait: many slow clients who hold
+half a part each could keep one another waiting for ever.
+"""
+
+import hashlib
+import tempfile
+import threading
+from typing import IO
+
+from storage.errors import translating
+
+_BLOCK = 1 << 20
+
+
+class Budget:
+    """So many bytes of memory, for all uploads of a process together."""
+
+    def __init__(self, size: int) -> None:
+        """Have all of it free."""
+        self.size = size
+        self.used = 0
+        self._lock = threading.Lock()
+
+    def take(self, count: int) -> bool:
+        """Take bytes if they are free."""
+        with self._lock:
+            if self.used + count > self.size:
+                return False
+            self.used += count
+            return True
+
+    def give(self, count: int) -> None:
+        """Give bytes back."""
+        with self._lock:
+            self.used -= count
+
+
+class Part:
+    """Bytes that are collected, sent, perhaps more than once, and released. Not for two threads at once."""
+
+    def __init__(self, budget: Budget) -> None:
+        """Begin with none."""
+        self._budget = budget
+        self._memory = bytearray()
+        self._file: IO[bytes] | None = None
+        self.size = 0
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the budget pays for it."""
+        return self._file is None
+
+    def append(self, data: memoryview) -> None:
+        """Take more bytes. Raises StorageError if they fit neither in the budget nor on the disk."""
+        if self._file is None and self._budget.take(len(data)):
+            self._memory += data
+        else:
+            with translating("the temporary file of a part"):
+                self._spilled().write(data)
+        self.size += len(data)
+
+    def _spilled(self) -> IO[bytes]:
+        if self._file is None:
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the part
+            self._file.write(self._memory)
+            self._free()
+        return self._file
+
+    def body(self) -> "IO[bytes] | _Body":
+        """Give the bytes from the start, as something to be read in a request."""
+        if self._file is None:
+            return _Body(self._memory)
+        with translating("the temporary file of a part"):
+            self._file.seek(0)
+        return self._file
+
+    def md5(self) -> bytes:
+        """Hash the bytes as S3's Content-MD5 and ETag want it."""
+        if self._file is None:
+            return hashlib.md5(self._memory, usedforsecurity=False).digest()
+        found = hashlib.md5(usedforsecurity=False)
+        with translating("the temporary file of a part"):
+            self._file.seek(0)
+            while block := self._file.read(_BLOCK):
+                found.update(block)
+        return found.digest()
+
+    def release(self) -> None:
+        """Free what it holds; may be called twice."""
+        self._free()
+        if self._file is not None:
+            self._file.close()
+
+    def _free(self) -> None:
+        self._budget.give(len(self._memory))
+        self._memory = bytearray()
+
+
+class _Body:
+    """Memory that is read like a file: sent in pieces, each within the time limit, and from the start again."""
+
+    def __init__(self, memory: bytearray) -> None:
+        self._memory = memory
+        self._position = 0
+
+    def read(self, size: int = -1) -> bytes:
+        """Give the next bytes, or all that are left."""
+        end = len(self._memory) if size < 0 else self._position + size
+        piece = bytes(memoryview(self._memory)[self._position : end])
+        self._position += len(piece)
+        return piece
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to a place, counted as files count it."""
+        start = (0, self._position, len(self._memory))[whence]
+        self._position = start + offset
+        return self._position
+
+    def tell(self) -> int:
+        """Say where that is."""
+        return self._position
