@@ -5,12 +5,20 @@ library's own retries are off: `storage.s3.bucket` has a deadline, which they do
 """
 
 import functools
+import importlib.util
 import threading
 from typing import Any
 
+from storage.errors import Unavailable
 from storage.s3.options import S3Options
 
 _OWN_RETRIES = {"total_max_attempts": 1, "mode": "standard"}
+
+
+def require_library() -> None:
+    """See that boto3 is installed. Raises Unavailable."""
+    if importlib.util.find_spec("boto3") is None:
+        raise Unavailable("for S3, boto3 has to be installed: pip install 'moorage[s3]'")
 
 
 def connect(options: S3Options, endpoint: str | None) -> Any:

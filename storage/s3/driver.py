@@ -17,6 +17,7 @@ from storage.driver import Health, Writer
 from storage.errors import Busy, NotFound, StorageError, Unsettled
 from storage.s3.bucket import Bucket
 from storage.s3.buffers import Budget, Part
+from storage.s3.client import require_library
 from storage.s3.options import S3Options
 from storage.s3.parts import Multipart
 from storage.s3.presigning import Signer
@@ -31,7 +32,8 @@ class S3Driver:
     """Driver and Presigned on a bucket."""
 
     def __init__(self, options: S3Options) -> None:
-        """Use the bucket of `options`; nothing is asked of it yet."""
+        """Use the bucket of `options`; nothing is asked of it yet. Raises Unavailable without Amazon's library."""
+        require_library()
         self._options = options
         self._bucket = Bucket(options)
         self._signer = Signer(options)
@@ -139,9 +141,11 @@ class S3Driver:
         return self._signer.address(self._bucket.full(key), lifetime)
 
     def health(self) -> Health:
-        """Ask whether the bucket is there; what room it has, S3 does not tell."""
+        """Ask whether the bucket is there and answers these keys; what room it has, S3 does not tell."""
         try:
-            self._bucket.call("head_bucket", f"bucket {self._options.bucket}")
+            self._bucket.call(
+                "list_objects_v2", f"bucket {self._options.bucket}", Prefix=self._options.prefix, MaxKeys=1
+            )
         except StorageError as error:
             return Health(False, None, str(error))
         return Health(True, None, None)

@@ -119,8 +119,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.query = dict(parse_qsl(address.query, keep_blank_values=True))
         bucket, _, self.key = unquote(address.path).lstrip("/").partition("/")
         operation = next(o for m, needed, o in OPERATIONS if m == self.command and needed <= self.query.keys())
-        if operation == "HeadObject" and not self.key:
-            operation = "HeadBucket"
         self.content = self.rfile.read(int(self.headers.get("content-length") or 0))
         self.fake.asked.append(operation)
         waiting = self.fake.trouble[operation]
@@ -269,6 +267,3 @@ class _Handler(BaseHTTPRequestHandler):
     def doHeadObject(self) -> Result:
         found = self._stored()
         return 200, {"ETag": f'"{found.etag}"', "Content-Length": str(len(found.data)), **found.headers}, b""
-
-    def doHeadBucket(self) -> Result:
-        return 200, {}, b""
