@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from storage.errors import Full, NotFound, StorageError, Unavailable
-from storage.s3.client import answered, connect, failures, lacks_credentials
+from storage.s3.client import answered, connect, failures, lacks_credentials, require_library
 from storage.s3.options import S3Options
 
 REST = 1.0
@@ -53,7 +53,8 @@ class Bucket:
     """The bucket of `options`; every key that goes in or out is without the prefix."""
 
     def __init__(self, options: S3Options) -> None:
-        """Connect with the first call only."""
+        """Connect with the first call only. Raises Unavailable where boto3 is not installed."""
+        require_library()
         self.options = options
         self._made: Any = None
         self._lock = threading.Lock()

@@ -17,7 +17,6 @@ from storage.driver import Health, Writer
 from storage.errors import Busy, NotFound, StorageError, Unsettled
 from storage.s3.bucket import Bucket
 from storage.s3.buffers import Budget, Part
-from storage.s3.client import require_library
 from storage.s3.options import S3Options
 from storage.s3.parts import Multipart
 from storage.s3.presigning import Signer
@@ -33,7 +32,6 @@ class S3Driver:
 
     def __init__(self, options: S3Options) -> None:
         """Use the bucket of `options`; nothing is asked of it yet. Raises Unavailable without Amazon's library."""
-        require_library()
         self._options = options
         self._bucket = Bucket(options)
         self._signer = Signer(options)

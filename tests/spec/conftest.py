@@ -13,6 +13,8 @@ import pytest
 
 from storage.driver import Driver
 from storage.memory import MemoryDriver
+from storage.s3.driver import S3Driver
+from tests.parts.ceph import Ceph
 from tests.spec.registry import Registry, running
 
 Start = Callable[..., Registry]
@@ -26,9 +28,12 @@ def fast_directory() -> Iterator[Path]:
         yield Path(directory)
 
 
-@pytest.fixture(scope="session", params=["files", "memory"])
+@pytest.fixture(scope="session", params=["files", "memory", pytest.param("s3", marks=pytest.mark.slow)])
 def driver(request: pytest.FixtureRequest) -> Driver | None:
-    """None for files; else a driver that behaves like S3."""
+    """None for files; else a driver that behaves like S3, or one for S3 on a real server."""
+    if request.param == "s3":
+        ceph: Ceph = request.getfixturevalue("ceph")
+        return S3Driver(ceph.options(ceph.bucket(), prefix="spec/"))
     return MemoryDriver() if request.param == "memory" else None
 
 
