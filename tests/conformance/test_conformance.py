@@ -1,4 +1,4 @@
-"""The official tool finds nothing: no failure, error or skip; on both engines, with sparse manifests and without."""
+"""The official tool finds nothing: no failure, error or skip; both engines, sparse manifests or not, files and S3."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.tool import read_report, run_tool
+from tests.parts.ceph import Ceph
 from tests.parts.server import Engine, start_moorage
 from tests.parts.tools import require
 
@@ -34,6 +35,16 @@ def test_every_test_passes_with_sparse_manifests(engine: Engine, tmp_path: Path)
         report = run_tool(tool, server.url, tmp_path / "results", sparse=True)
     assert report.clean, str(report)
     assert report.tests >= FEWEST_SPARSE
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_test_passes_on_s3(engine: Engine, ceph: Ceph, tmp_path: Path) -> None:
+    tool = require("conformance")
+    config = ceph.configuration(ceph.bucket(), "redirect = false\n")
+    with start_moorage(tmp_path / "data", workers=2, engine=engine, config=config) as server:
+        report = run_tool(tool, server.url, tmp_path / "results")
+    assert report.clean, str(report)
+    assert report.tests >= FEWEST
 
 
 def test_a_report_with_troubles_is_not_clean(tmp_path: Path) -> None:

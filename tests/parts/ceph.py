@@ -76,6 +76,13 @@ class Ceph:
         known: dict[str, object] = {"endpoint": self.endpoint, "access_key": ACCESS_KEY, "secret_key": SECRET_KEY}
         return S3Options(bucket, path_style=True, **{**known, **others})  # type: ignore[arg-type]  # names are its own
 
+    def configuration(self, bucket: str, more: str = "") -> str:
+        """Say in a moorage.toml that blobs are in a bucket."""
+        return (
+            f'[storage]\ndriver = "s3"\n[storage.s3]\nbucket = "{bucket}"\nendpoint = "{self.endpoint}"\n'
+            f'path_style = true\naccess_key = "{ACCESS_KEY}"\nsecret_key = "{SECRET_KEY}"\n{more}'
+        )
+
     def bucket(self) -> str:
         """Make an empty bucket and give its name."""
         name = f"bucket-{uuid.uuid4().hex}"
