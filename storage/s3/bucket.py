@@ -1,8 +1,8 @@
 """One bucket: calls with bounded retries, and what its errors mean.
 
 A call is repeated, with growing pauses of random length, as long as its deadline can still be met. When a deadline has
-passed in vain because nothing answered, the next calls fail at once for a moment, so that an outage fills no pool of
-threads. An answer that does not say "there is no such key" is never taken for that.
+passed and no call at all was answered meanwhile, the next calls fail at once for a moment, so that an outage fills no
+pool of threads. An answer that does not say "there is no such key" is never taken for that.
 """
 
 import random
@@ -59,6 +59,7 @@ class Bucket:
         self._made: Any = None
         self._lock = threading.Lock()
         self._quiet_until = 0.0
+        self._answered_at = 0.0
 
     @property
     def _client(self) -> Any:
@@ -82,7 +83,8 @@ class Bucket:
         Raises: NotFound; UploadGone; Full; Unavailable when the deadline cannot be met.
         """
         self._refuse_if_quiet(subject)
-        end = time.monotonic() + self.options.deadline
+        begun = time.monotonic()
+        end = begun + self.options.deadline
         caught: tuple[type[Exception], ...] = (Spoilt, *failures())
         for pause in _pauses():
             try:
@@ -91,8 +93,8 @@ class Bucket:
                 final = _final(error, subject)
                 if final is not None:
                     raise final from error
-                if time.monotonic() + pause + self.options.connect_timeout + self.options.read_timeout > end:
-                    self._note_silence(error)
+                if time.monotonic() + pause + self.options.read_timeout > end:
+                    self._note_silence(begun)
                     raise Unavailable(f"{subject}: the S3 store does not answer well: {error}") from error
             time.sleep(pause)
         raise AssertionError("pauses never end")
@@ -105,7 +107,13 @@ class Bucket:
         arguments: Mapping[str, object],
     ) -> Answer:
         content = {} if body is None else {"Body": body()}
-        answer: Answer = getattr(self._client, operation)(Bucket=self.options.bucket, **arguments, **content)
+        try:
+            answer: Answer = getattr(self._client, operation)(Bucket=self.options.bucket, **arguments, **content)
+        except Exception as error:
+            if answered(error) is not None:
+                self._answered_at = time.monotonic()
+            raise
+        self._answered_at = time.monotonic()
         if accept is not None:
             accept(answer)
         return answer
@@ -114,8 +122,8 @@ class Bucket:
         if time.monotonic() < self._quiet_until:
             raise Unavailable(f"{subject}: the S3 store did not answer a moment ago")
 
-    def _note_silence(self, error: Exception) -> None:
-        if answered(error) is None and not isinstance(error, Spoilt):
+    def _note_silence(self, since: float) -> None:
+        if self._answered_at < since:
             self._quiet_until = time.monotonic() + REST
 
     def full(self, key: str) -> str:

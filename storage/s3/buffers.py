@@ -5,12 +5,15 @@ half a part each could keep one another waiting for ever.
 """
 
 import hashlib
+import mmap
 import tempfile
 import threading
 from typing import IO
 
 from storage.errors import translating
 
+PIECE = 1 << 18
+"""What a request sends at a time: it has to go out within the time limit."""
 _BLOCK = 1 << 20
 
 
@@ -38,12 +41,16 @@ class Budget:
 
 
 class Part:
-    """Bytes that are collected, sent, perhaps more than once, and released. Not for two threads at once."""
+    """Bytes that are collected, sent, perhaps more than once, and released. Not for two threads at once.
 
-    def __init__(self, budget: Budget) -> None:
-        """Begin with none."""
+    Its memory is a mapping of its own, which the system has back at once: freed heap would stay with the process.
+    """
+
+    def __init__(self, budget: Budget, capacity: int) -> None:
+        """Begin with none; `capacity` is how many there may be."""
         self._budget = budget
-        self._memory = bytearray()
+        self._capacity = capacity
+        self._memory: mmap.mmap | None = None
         self._file: IO[bytes] | None = None
         self.size = 0
 
@@ -55,66 +62,74 @@ class Part:
     def append(self, data: memoryview) -> None:
         """Take more bytes. Raises StorageError if they fit neither in the budget nor on the disk."""
         if self._file is None and self._budget.take(len(data)):
-            self._memory += data
+            self._mapped().write(data)
         else:
             with translating("the temporary file of a part"):
                 self._spilled().write(data)
         self.size += len(data)
 
+    def _mapped(self) -> mmap.mmap:
+        if self._memory is None:
+            self._memory = mmap.mmap(-1, self._capacity)
+        return self._memory
+
     def _spilled(self) -> IO[bytes]:
         if self._file is None:
             self._file = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the part
-            self._file.write(self._memory)
-            self._free()
+            if self._memory is not None:
+                self._file.write(self._memory[: self.size])
+                self._free(self._memory)
         return self._file
 
-    def body(self) -> "IO[bytes] | _Body":
+    def body(self) -> "IO[bytes] | Body":
         """Give the bytes from the start, as something to be read in a request."""
         if self._file is None:
-            return _Body(self._memory)
+            return Body(self._mapped(), self.size)
         with translating("the temporary file of a part"):
             self._file.seek(0)
         return self._file
 
     def md5(self) -> bytes:
         """Hash the bytes as S3's Content-MD5 and ETag want it."""
-        if self._file is None:
-            return hashlib.md5(self._memory, usedforsecurity=False).digest()
         found = hashlib.md5(usedforsecurity=False)
+        body = self.body()
         with translating("the temporary file of a part"):
-            self._file.seek(0)
-            while block := self._file.read(_BLOCK):
+            while block := body.read(_BLOCK):
                 found.update(block)
         return found.digest()
 
     def release(self) -> None:
         """Free what it holds; may be called twice."""
-        self._free()
+        if self._memory is not None:
+            self._free(self._memory)
         if self._file is not None:
             self._file.close()
 
-    def _free(self) -> None:
-        self._budget.give(len(self._memory))
-        self._memory = bytearray()
+    def _free(self, memory: mmap.mmap) -> None:
+        self._budget.give(self.size)
+        memory.close()
+        self._memory = None
 
 
-class _Body:
+class Body:
     """Memory that is read like a file: sent in pieces, each within the time limit, and from the start again."""
 
-    def __init__(self, memory: bytearray) -> None:
+    def __init__(self, memory: mmap.mmap, size: int) -> None:
+        """Read the first `size` bytes."""
         self._memory = memory
+        self._size = size
         self._position = 0
 
     def read(self, size: int = -1) -> bytes:
-        """Give the next bytes, or all that are left."""
-        end = len(self._memory) if size < 0 else self._position + size
-        piece = bytes(memoryview(self._memory)[self._position : end])
+        """Give the next bytes, or all that are left; more than were asked for, where that saves system calls."""
+        end = self._size if size < 0 else min(self._position + max(size, PIECE), self._size)
+        piece = self._memory[self._position : end]
         self._position += len(piece)
         return piece
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """Go to a place, counted as files count it."""
-        start = (0, self._position, len(self._memory))[whence]
+        start = (0, self._position, self._size)[whence]
         self._position = start + offset
         return self._position
 

@@ -43,23 +43,24 @@ class S3Driver:
     def begin(self, upload_id: str) -> Writer:
         """Open a new upload; nothing is asked of the store."""
         self._hold(upload_id)
-        return self._writer(upload_id, Session(self._options.part_size), 0, Part(self._means.budget), ())
+        return self._writer(
+            upload_id, Session(self._options.part_size), 0, Part(self._means.budget, self._options.part_size), ()
+        )
 
     def resume(self, upload_id: str, where: Callable[[], tuple[int, bytes]]) -> Writer:
         """Go on with the parts that were there, and take what made no part from its own object."""
         self._hold(upload_id)
-        part = Part(self._means.budget)
         try:
             offset, state = where()
             session = Session.decode(state) if offset else Session(self._options.part_size)
             published = self._published_with(upload_id, offset)
+            part = Part(self._means.budget, session.part_size)
             if not published:
                 self._load(upload_id, session, offset, part)
             writer = self._writer(upload_id, session, offset, part, published)
             writer.remove_old_tails()
             return writer
         except BaseException:
-            part.release()
             self._let_go(upload_id)
             raise
 
@@ -81,7 +82,11 @@ class S3Driver:
         if session.size != offset or not self._has_parts(upload_id, session):
             raise NotFound(f"upload {upload_id}")
         if session.tail is not None:
-            fetched(self._bucket, upload_id, session.tail, part)
+            try:
+                fetched(self._bucket, upload_id, session.tail, part)
+            except BaseException:
+                part.release()
+                raise
 
     def _has_parts(self, upload_id: str, session: Session) -> bool:
         if not session.etags:

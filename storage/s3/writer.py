@@ -91,7 +91,7 @@ class S3Writer:
     def _send_part(self) -> None:
         if self._multipart is None:
             self._multipart = Multipart.create(self._means.bucket, self._means.pool, self._new_key())
-        full, self._part = self._part, Part(self._means.budget)
+        full, self._part = self._part, Part(self._means.budget, self._session.part_size)
         self._multipart.send(full)
 
     def checkpoint(self) -> bytes:

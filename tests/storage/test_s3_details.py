@@ -10,6 +10,7 @@ from storage.blobs import BlobStore
 from storage.driver import LocalPath, Presigned, ReadBack
 from storage.errors import Unavailable
 from storage.memory import MemoryDriver
+from storage.s3 import buffers
 from storage.s3.buffers import Budget, Part
 from storage.s3.driver import S3Driver
 from storage.s3.options import LEAST_PART, MIB, S3Options
@@ -107,18 +108,20 @@ def test_young_strangers_are_left_alone(fake: FakeS3) -> None:
     assert len(list(S3Driver(fake.options()).uploads())) == 2
 
 
-def test_part_is_read_as_files_are(fake: FakeS3) -> None:
-    for budget in (Budget(10), Budget(0)):
-        part = Part(budget)
-        part.append(memoryview(b"0123456789"))
-        for _ in range(2):
-            body = part.body()
-            assert (body.read(3), body.tell()) == (b"012", 3)
-            assert body.seek(-2, 2) == 8
-            assert body.read() == b"89"
-            assert body.seek(1) == 1
-            assert body.seek(1, 1) == 2
-            assert body.read(100) == b"23456789"
-        part.release()
-        part.release()
-        assert budget.used == 0
+@pytest.mark.parametrize("memory", [10, 0])
+def test_part_is_read_as_files_are(memory: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(buffers, "PIECE", 1)
+    budget = Budget(memory)
+    part = Part(budget, 10)
+    part.append(memoryview(b"0123456789"))
+    for _ in range(2):
+        body = part.body()
+        assert (body.read(3), body.tell()) == (b"012", 3)
+        assert body.seek(-2, 2) == 8
+        assert body.read() == b"89"
+        assert body.seek(1) == 1
+        assert body.seek(1, 1) == 2
+        assert body.read(100) == b"23456789"
+    part.release()
+    part.release()
+    assert budget.used == 0
