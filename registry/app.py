@@ -21,6 +21,7 @@ from registry.accounts.services import AccountServices, TokenSettings
 from registry.api.answers import ManifestHeads
 from registry.api.call import Accounts, Services
 from registry.api.health import PATHS, Health
+from registry.api.redirects import Redirects
 from registry.api.router import BESIDE, Router, not_found
 from registry.audit import Audit, Origin, line_file
 from registry.catalog import schema
@@ -47,7 +48,12 @@ from registry.jobs.periodic import Chore, Periodic
 from registry.jobs.sweep import Sweeper
 from registry.settings import Settings
 from storage.blobs import BlobStore
+from storage.driver import Driver
+from storage.errors import Unavailable
 from storage.filesystem import FilesystemDriver
+from storage.s3.diagnosis import claim
+from storage.s3.driver import S3Driver
+from storage.s3.options import S3Options
 
 STORE = "default"
 
@@ -60,8 +66,10 @@ def prepare(settings: Settings) -> str | None:
 
     Returns: the first administrator's random password, to be shown once; None where there is none to show.
     Raises:  registry.catalog.schema.SchemaError, registry.accounts.keys.WrongMasterKeyError,
-             registry.accounts.first_start.BadAdminPassword.
+             registry.accounts.first_start.BadAdminPassword, storage.errors.StorageError.
     """
+    if settings.storage.driver == "s3":
+        claim(s3_options(settings))
     database = direct_database(settings)
     try:
         if settings.database.auto_migrate:
@@ -100,18 +108,20 @@ class Server:
         )
         hot = HotReads(catalog, _data_version(database))
         pulls = Pulls(catalog)
+        blobs = Blobs(catalog, stores, audit)
         accounts = account_services(settings, catalog, audit) if settings.auth.mode == "accounts" else None
         access, signing_in = _access(settings, catalog, bridge, accounts)
         services = Services(
             hot=hot,
             heads=ManifestHeads(),
             manifests=Manifests(audit, allow_missing=settings.manifests.allow_missing),
-            blobs=Blobs(catalog, stores, audit),
+            blobs=blobs,
             uploads=uploads,
             listings=Listings(catalog),
             access=access,
             bridge=bridge,
             pulls=pulls,
+            redirects=_redirects(settings, blobs, bridge),
             accounts=signing_in,
         )
         self._sweeper = Sweeper(uploads, bridge.writes, settings.uploads.sweep_interval)
@@ -269,8 +279,44 @@ def _secret(settings: Settings, name: str) -> str | None:
     return value.get_secret_value() if value is not None else None
 
 
-def _driver(settings: Settings) -> FilesystemDriver:
+def _driver(settings: Settings) -> Driver:
+    if settings.storage.driver == "s3":
+        return S3Driver(s3_options(settings))
     return FilesystemDriver(settings.storage.path, reserve=settings.storage.reserve_bytes)
+
+
+def s3_options(settings: Settings) -> S3Options:
+    """Give the S3 driver's plain values. Raises storage.errors.Unavailable where some are missing."""
+    given = settings.storage.s3
+    if given.bucket is None:
+        raise Unavailable("storage.driver is s3, which needs a bucket: set storage.s3.bucket")
+    if (given.access_key is None) != (given.secret_key is None):
+        raise Unavailable("storage.s3.access_key and storage.s3.secret_key go together; one of them is missing")
+    return S3Options(
+        bucket=given.bucket,
+        prefix=given.prefix or "",
+        endpoint=given.endpoint,
+        public_endpoint=given.public_endpoint,
+        region=given.region,
+        path_style=given.path_style,
+        access_key=given.access_key,
+        secret_key=given.secret_key.get_secret_value() if given.secret_key else None,
+        storage_class=given.storage_class,
+        sse=given.sse,
+        sse_kms_key=given.sse_kms_key,
+        part_bytes=given.part_bytes,
+        largest_blob=settings.limits.blob_bytes,
+        memory_bytes=given.memory_bytes,
+        parallel_parts=given.parallel_parts,
+        connections=2 * (settings.limits.storage_threads + given.parallel_parts),
+        stranger_age=settings.uploads.expiry,
+    )
+
+
+def _redirects(settings: Settings, blobs: Blobs, bridge: Bridge) -> Redirects:
+    given = settings.storage.s3
+    lifetime = given.redirect_lifetime if given.redirect else None
+    return Redirects(blobs, bridge.reads, lifetime=lifetime, direct=given.direct_networks)
 
 
 def _data_version(database: Database) -> DataVersion | None:

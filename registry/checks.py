@@ -1,18 +1,20 @@
-"""What `moorage config check` looks at beyond the settings' own form: files, directories, the database."""
+"""What `moorage config check` looks at beyond the settings' own form: files, directories, the bucket, the database."""
 
 from collections.abc import Callable
 from pathlib import Path
 
-from registry.app import database_for, direct_database
+from registry.app import database_for, direct_database, s3_options
 from registry.catalog import schema
 from registry.catalog.engine import Database
 from registry.catalog.errors import CatalogUnavailable
 from registry.settings import Settings
+from storage.errors import StorageError
+from storage.s3.diagnosis import survey
 
 
 def problems(settings: Settings) -> list[str]:
     """Name everything that would keep the server from starting; changes nothing."""
-    return [*_tls(settings), *_directory(settings.storage.path), *_database(settings)]
+    return [*_tls(settings), *_directory(settings.storage.path), *_bucket(settings), *_database(settings)]
 
 
 def _tls(settings: Settings) -> list[str]:
@@ -29,6 +31,16 @@ def _tls(settings: Settings) -> list[str]:
 def _directory(path: Path) -> list[str]:
     if path.exists() and not path.is_dir():
         return [f"storage.path: {path} is not a directory"]
+    return []
+
+
+def _bucket(settings: Settings) -> list[str]:
+    if settings.storage.driver != "s3":
+        return []
+    try:
+        survey(s3_options(settings))
+    except StorageError as error:
+        return [f"storage: {error}"]
     return []
 
 

@@ -11,13 +11,14 @@ import re
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import Enum, auto
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from storage.digest import Digest
-from storage.driver import Driver, Health, LocalPath, ReadBack, Writer
+from storage.driver import Driver, Health, LocalPath, Presigned, ReadBack, Writer
 from storage.errors import DigestMismatch, NotFound
 from storage.hashing import Hasher
 from storage.state import UploadState
@@ -122,6 +123,11 @@ class BlobStore:
         """Return the blob's file, where blobs are files of this machine."""
         checked = _checked_key(key)
         return self._driver.local_path(checked) if isinstance(self._driver, LocalPath) else None
+
+    def presigned(self, key: str, lifetime: timedelta) -> str | None:
+        """Return an address at which clients can read the blob for so long, where the driver can give one."""
+        checked = _checked_key(key)
+        return self._driver.presign(checked, lifetime) if isinstance(self._driver, Presigned) else None
 
     def delete(self, key: str) -> None:
         """Remove a blob, durably. Idempotent."""

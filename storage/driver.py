@@ -7,6 +7,7 @@ promise, and the contract suite in tests/storage tests it. Every method raises S
 
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -125,4 +126,13 @@ class LocalPath(Protocol):
 
     def local_path(self, key: str) -> Path:
         """Return where the file of a key is; it need not exist."""
+        ...
+
+
+@runtime_checkable
+class Presigned(Protocol):
+    """A Driver whose keys clients can be sent to."""
+
+    def presign(self, key: str, lifetime: timedelta) -> str:
+        """Return an absolute address at which whoever has it can read a key for so long; the key need not exist."""
         ...

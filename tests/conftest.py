@@ -1,4 +1,4 @@
-"""What holds for all tests: how long hypothesis looks, and one PostgreSQL for the whole run, for those that want it.
+"""What holds for all tests: how long hypothesis looks, and the servers of the whole run: PostgreSQL and S3.
 
 No deadlines, for a busy machine is no bug.
 
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.parts.ceph import Ceph, start_ceph
 from tests.parts.postgres import Postgres, start_postgres
 
 settings.register_profile("quick", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
@@ -23,3 +24,10 @@ def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server; skips where there is none."""
     with start_postgres() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def ceph() -> Iterator[Ceph]:
+    """A real S3 server for the whole run; tests that ask for it are slow."""
+    with start_ceph() as running:
+        yield running

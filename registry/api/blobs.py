@@ -34,7 +34,7 @@ async def get(call: Call) -> ASGIApp:
     if call.scope["method"] == "HEAD":
         return await _head(call, blob, headers)
     spans = parse_ranges(_range(call, text), blob.size)
-    return _body(call, blob, headers, spans)
+    return await _body(call, blob, headers, spans)
 
 
 async def mount(call: Call) -> Response:
@@ -102,12 +102,21 @@ def _range(call: Call, digest: str) -> str | None:
     return call.request.headers.get("range")
 
 
-def _body(call: Call, blob: Blob, headers: dict[str, str], spans: list[Span] | None) -> ASGIApp:
+async def _body(call: Call, blob: Blob, headers: dict[str, str], spans: list[Span] | None) -> ASGIApp:
     blobs, lane = call.services.blobs, call.services.bridge.reads
+    if spans is not None and len(spans) > 1:
+        return PartsAnswer(blobs, lane, blob, spans, headers)
+    address = await call.services.redirects.address(call.scope, blob)
+    if address is not None:
+        return _elsewhere(address, headers)
     if spans is None:
         return FileAnswer(blobs, lane, blob, (0, blob.size), headers, status=200)
-    if len(spans) > 1:
-        return PartsAnswer(blobs, lane, blob, spans, headers)
     start, stop = spans[0]
     headers["content-range"] = f"bytes {start}-{stop - 1}/{blob.size}"
     return FileAnswer(blobs, lane, blob, spans[0], headers, status=206)
+
+
+def _elsewhere(address: str, headers: dict[str, str]) -> Response:
+    """Send the client on; the range, if any, it asks for again there."""
+    kept = {name: headers[name] for name in ("docker-content-digest", "etag")}
+    return Response(status_code=307, headers={**kept, "location": address, "cache-control": "no-store"})

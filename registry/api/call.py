@@ -9,6 +9,7 @@ from starlette.types import Receive, Scope
 from registry.accounts.keys import KeyRing
 from registry.accounts.tokens import Tokens
 from registry.api.answers import ManifestHeads
+from registry.api.redirects import Redirects
 from registry.catalog.blobs import Blob
 from registry.catalog.hot import HotReads
 from registry.catalog.manifests import ManifestEntry
@@ -48,6 +49,7 @@ class Services:
     access: Access
     bridge: Bridge
     pulls: Pulls
+    redirects: Redirects
     accounts: Accounts | None = None
 
 

@@ -7,7 +7,7 @@ sent whole ends the connection, so that no client takes a part for the whole.
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -51,7 +51,7 @@ class FileAnswer:
             await send(start)
             await send({"type": PATHSEND, "path": str(path)})
             return
-        async with opened(self._blobs, self._lane, self._blob, scope, receive) as send_span:
+        async with opened(self._blobs, self._lane, self._blob, self._span, scope, receive) as send_span:
             await send(start)
             await send_span(self._span, send)
             await send(END)
@@ -75,7 +75,8 @@ class PartsAnswer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send them."""
-        async with opened(self._blobs, self._lane, self._blob, scope, receive) as send_span:
+        first = self._parts[0][1]
+        async with opened(self._blobs, self._lane, self._blob, first, scope, receive) as send_span:
             await send({"type": "http.response.start", "status": 206, "headers": encoded(self._headers)})
             for head, span in self._parts:
                 await send({"type": "http.response.body", "body": head, "more_body": True})
@@ -87,12 +88,18 @@ SendSpan = Callable[[Span, Send], Awaitable[None]]
 
 
 @asynccontextmanager
-async def opened(blobs: Blobs, lane: Lane, blob: Blob, scope: Scope, receive: Receive) -> AsyncIterator[SendSpan]:
-    """Open a blob for sending spans of it, before any header is sent. Raises storage.errors.NotFound."""
+async def opened(
+    blobs: Blobs, lane: Lane, blob: Blob, first: Span, scope: Scope, receive: Receive
+) -> AsyncIterator[SendSpan]:
+    """Open a blob for sending spans of it, `first` before the others, before any header is sent.
+
+    Raises: storage.errors.StorageError, by then.
+    """
     path = blobs.local_path(blob)
     if path is None:
+        blocks = await lane.call(blobs.read, blob, *first)
         async with until_gone(receive) as gone:
-            yield partial(_send_blocks, partial(_remote_blocks, blobs, lane, blob), gone)
+            yield partial(_send_blocks, _Remote(blobs, lane, blob, {first: blocks}).blocks, gone)
         return
     try:
         file = await aiofiles.open(path, "rb", buffering=0, executor=lane.executor)
@@ -136,10 +143,22 @@ async def _local_blocks(file: AsyncFileIO, blob: Blob, span: Span) -> AsyncItera
         yield block
 
 
-async def _remote_blocks(blobs: Blobs, lane: Lane, blob: Blob, span: Span) -> AsyncIterator[bytes]:
-    blocks = await lane.call(blobs.read, blob, *span)
-    while block := await lane.call(next, blocks, b""):
-        yield block
+class _Remote:
+    """A blob that is no file here; `opened` are the reads that have begun, by span."""
+
+    def __init__(self, blobs: Blobs, lane: Lane, blob: Blob, opened: dict[Span, Iterator[bytes]]) -> None:
+        self._blobs = blobs
+        self._lane = lane
+        self._blob = blob
+        self._opened = opened
+
+    async def blocks(self, span: Span) -> AsyncIterator[bytes]:
+        """Give a span's bytes."""
+        blocks = self._opened.pop(span, None)
+        if blocks is None:
+            blocks = await self._lane.call(self._blobs.read, self._blob, *span)
+        while block := await self._lane.call(next, blocks, b""):
+            yield block
 
 
 @asynccontextmanager

@@ -91,6 +91,16 @@ class UploadSessions:
         if self._connection.execute(_advance, row).rowcount != 1:
             raise Conflict(session.id)
 
+    def finish(self, session: UploadSession) -> bool:
+        """Forget a session whose bytes are a blob now; False where it is gone or somebody took it over meanwhile."""
+        query = delete(_row).where(_row.c.id == session.id, _row.c.active_at == session.active_at)
+        return self._connection.execute(query).rowcount == 1
+
+    def take_over(self, session_id: str) -> None:
+        """Let whoever read the session before find that it cannot be finished any more."""
+        query = update(_row).where(_row.c.id == session_id).values(active_at=_row.c.active_at + 1)
+        self._connection.execute(query)
+
     def close(self, session_id: str) -> bool:
         """Forget a session; tells whether it was there."""
         return self._connection.execute(delete(_row).where(_row.c.id == session_id)).rowcount == 1

@@ -1,12 +1,14 @@
 """`moorage config`: are the settings right, and where does each come from?"""
 
 import re
+from functools import reduce
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from registry.cli.common import read_settings, stop
+from registry.settings import every_key
 
 PASSWORD = re.compile(r"(://[^:/@]*:)[^@]*@")
 
@@ -31,10 +33,11 @@ def check(config: ConfigFile = None) -> None:
 def show(config: ConfigFile = None) -> None:
     """Show every setting with its origin."""
     settings, origins = read_settings(config)
-    for section, keys in settings.model_dump(mode="json").items():
-        for key, value in keys.items():
-            origin = origins.get((section, key), "default")
-            print(f"{section}.{key} = {_shown(value)}    # {origin}")
+    values = settings.model_dump(mode="json")
+    for name in every_key():
+        section, _, key = name.rpartition(".")
+        value = reduce(dict.__getitem__, name.split("."), values)
+        print(f"{name} = {_shown(value)}    # {origins.get((section, key), 'default')}")
 
 
 def _shown(value: Any) -> str:

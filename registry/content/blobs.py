@@ -29,6 +29,10 @@ class Blobs:
         """Give the file that holds a blob's bytes, where its store keeps files."""
         return self._stores[blob.store].local_path(blob.key)
 
+    def presigned(self, blob: Blob, lifetime: timedelta) -> str | None:
+        """Give an address at which a client can read the blob for so long, where its store can give one."""
+        return self._stores[blob.store].presigned(blob.key, lifetime)
+
     def read(self, blob: Blob, start: int, stop: int) -> Iterator[bytes]:
         """Read a blob's bytes from `start` up to before `stop`, in blocks."""
         return self._stores[blob.store].read(blob.key, start, stop)

@@ -117,8 +117,8 @@ class Reception:
 
     def _publish(self, session: UploadSession, stored: StoredBlob) -> Blob:
         with self._uploads.catalog.begin() as tx:
-            if not tx.uploads.close(session.id):
-                # Cancelled or swept while its last bytes came: the key goes with the rest of the session.
+            if not tx.uploads.finish(session):
+                # Cancelled, swept or undone while its last bytes came: the key goes with the rest of the session.
                 tx.blobs.discard(session.store, stored.key, tx.now)
                 gone = True
             else:

@@ -119,7 +119,7 @@ class Uploads:
 
     def settle(self, store: str, session_id: str) -> None:
         """Undo what a commit published just before a crash, so that the catalog never heard of it. Raises Busy."""
-        self.stores[store].settle(session_id, lambda key: self._key_known(session_id, store, key))
+        self.stores[store].settle(session_id, lambda key: self._known_or_undone(store, session_id, key))
 
     def _remove(self, session: UploadSession) -> bool:
         """Free a session's bytes, then forget it; False where somebody is writing to it."""
@@ -147,11 +147,17 @@ class Uploads:
                         strangers += 1
         return strangers
 
-    def _key_known(self, session_id: str, store: str, key: str) -> bool:
-        """Tell whether a session's bytes became a blob, once nobody who could still say so is under way."""
-        with self.catalog.begin(durable=False) as tx:
+    def _known_or_undone(self, store: str, session_id: str, key: str) -> bool:
+        """Tell whether a row names a key; where none does, see to it that none will.
+
+        On a store without locks between processes, the writer that published the key may be about to commit its row.
+        """
+        with self.catalog.begin() as tx:
             tx.uploads.settle(session_id)
-            return tx.blobs.key_known(store, key)
+            if tx.blobs.key_known(store, key):
+                return True
+            tx.uploads.take_over(session_id)
+            return False
 
     def _delete_key(self, store: str, key: str) -> None:
         with self.catalog.begin() as tx:

@@ -26,7 +26,7 @@ class ConfigurationError(Exception):
         super().__init__("\n".join(self.problems))
 
 
-Tree = dict[str, dict[str, Any]]
+Tree = dict[str, Any]
 Origins = dict[tuple[str, str], str]
 
 
@@ -44,7 +44,7 @@ def load(
     problems: list[str] = []
     for source, values in _sources(config, given or {}, problems):
         for (section, key), value in values.items():
-            tree.setdefault(section, {})[key] = value
+            _branch(tree, section)[key] = value
             origins[section, key] = source if source != "env" else f"the environment ({variable(section, key)})"
     try:
         settings = Settings.model_validate(tree)
@@ -58,17 +58,30 @@ def load(
 
 def variable(section: str, key: str) -> str:
     """Name the environment variable of a key."""
-    return f"{PREFIX}{section}{NESTING}{key}".upper()
+    return f"{PREFIX}{section.replace('.', NESTING)}{NESTING}{key}".upper()
 
 
 def every_key() -> list[str]:
-    """List every key as `section.key`."""
-    return [f"{name}.{key}" for name, section in _sections().items() for key in section.model_fields]
+    """List every key as `section.key`; a section may lie in another, such as `storage.s3`."""
+    sections = _sections()
+    names = [(section, key) for section, kind in sections.items() for key in kind.model_fields]
+    return [f"{section}.{key}" for section, key in names if f"{section}.{key}" not in sections]
 
 
-def _sections() -> dict[str, type[Section]]:
-    found = {name: field.annotation for name, field in Settings.model_fields.items()}
-    return {name: kind for name, kind in found.items() if isinstance(kind, type) and issubclass(kind, Section)}
+def _sections(within: type[Section] = Settings, path: str = "") -> dict[str, type[Section]]:
+    found: dict[str, type[Section]] = {}
+    for name, field in within.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, Section):
+            found |= {f"{path}{name}": kind, **_sections(kind, f"{path}{name}.")}
+    return found
+
+
+def _branch(tree: Tree, section: str) -> Tree:
+    """Give the place of a section's keys."""
+    for name in section.split("."):
+        tree = tree.setdefault(name, {})
+    return tree
 
 
 def _sources(
@@ -95,7 +108,15 @@ def _from_file(path: Path, problems: list[str]) -> dict[tuple[str, str], object]
         if not isinstance(keys, dict):
             problems.append(f"{section} (from {path}): settings stand in sections, such as [server]")
             continue
-        found |= {(section, key): value for key, value in keys.items()}
+        found |= _flat(section, keys)
+    return found
+
+
+def _flat(section: str, keys: Mapping[str, object]) -> dict[tuple[str, str], object]:
+    found: dict[tuple[str, str], object] = {}
+    for key, value in keys.items():
+        inner = f"{section}.{key}"
+        found |= _flat(inner, value) if isinstance(value, dict) and inner in _sections() else {(section, key): value}
     return found
 
 
@@ -105,7 +126,8 @@ def _from_environment(problems: list[str]) -> dict[tuple[str, str], object]:
     for name, value in sorted(os.environ.items()):
         if not name.startswith(PREFIX) or NESTING not in name:
             continue
-        section, _, key = name[len(PREFIX) :].lower().partition(NESTING)
+        path, _, key = name[len(PREFIX) :].lower().rpartition(NESTING)
+        section = path.replace(NESTING, ".")
         if key.endswith("_file"):
             key, text = key.removesuffix("_file"), _secret(name, Path(value), problems)
             found[section, key] = text
@@ -124,22 +146,30 @@ def _secret(name: str, path: Path, problems: list[str]) -> str:
 
 
 def _explained(line: dict[str, Any], origins: Origins) -> str:
-    place = tuple(str(part) for part in line["loc"])
-    key = ".".join(place[:2])
-    origin = origins.get((place[0], place[1] if len(place) > 1 else ""), "")
-    origin = origin or next((where for (section, _), where in origins.items() if section == place[0]), "")
+    section, key = _place(tuple(str(part) for part in line["loc"]))
+    origin = origins.get((section, key), "")
+    origin = origin or next((where for (name, _), where in origins.items() if name.startswith(section)), "")
+    full = f"{section}.{key}".rstrip(".")
     if line["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(key, [*every_key(), *_sections()], n=1, cutoff=0.5)
+        near = difflib.get_close_matches(full, [*every_key(), *_sections()], n=1, cutoff=0.5)
         advice = f"; did you mean {near[0]}?" if near else ""
-        return f"{key} (from {origin}): there is no such setting{advice}"
+        return f"{full} (from {origin}): there is no such setting{advice}"
     wanted = f"{line['msg'][:1].lower()}{line['msg'][1:]}"
     if line["type"].startswith("time_delta"):
         wanted = "input should be a number of seconds, such as 30, or a duration, such as PT24H"
-    return f"{key} (from {origin}): {wanted}; got {_hidden(place, line['input'])}"
+    return f"{full} (from {origin}): {wanted}; got {_hidden(section, key, line['input'])}"
 
 
-def _hidden(place: tuple[str, ...], value: object) -> str:
+def _place(path: tuple[str, ...]) -> tuple[str, str]:
+    """Part where a mistake is into section and key; the key is empty where it is about a section."""
+    section, rest = path[0], path[1:]
+    while rest and f"{section}.{rest[0]}" in _sections():
+        section, rest = f"{section}.{rest[0]}", rest[1:]
+    return section, rest[0] if rest else ""
+
+
+def _hidden(section: str, key: str, value: object) -> str:
     """Write a value, unless it is a secret."""
-    section = _sections().get(place[0])
-    field = section.model_fields.get(place[1]) if section and len(place) > 1 else None
+    kind = _sections().get(section)
+    field = kind.model_fields.get(key) if kind else None
     return "a secret" if field is not None and "SecretStr" in str(field.annotation) else repr(value)

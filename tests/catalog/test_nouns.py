@@ -245,6 +245,9 @@ def test_upload_sessions(catalog: Catalog, clock: Clock) -> None:
         assert tx.uploads.oldest("ann", 10)[-1] == moved
         assert {found.id[-1] for found in tx.uploads.stale(clock.now, 10)} == {"1", "2"}
         assert len(tx.uploads.stale(clock.now, 1)) == 1
+        assert not tx.uploads.finish(session)
+        tx.uploads.take_over(session.id)
+        assert not tx.uploads.finish(moved)
         assert tx.uploads.close(session.id)
         assert not tx.uploads.close(session.id)
         assert not tx.uploads.exists(session.id)

@@ -1,4 +1,4 @@
-"""The official tool finds nothing: no failure, error or skip; on both engines, with sparse manifests and without."""
+"""The official tool finds nothing: no failure, error or skip; both engines, sparse manifests or not, files and S3."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from tests.access.live import live
 from tests.access.world import OPERATOR, PASSWORD
 from tests.conformance.tool import read_report, run_tool
+from tests.parts.ceph import Ceph
 from tests.parts.postgres import Postgres
 from tests.parts.server import Engine, start_moorage
 from tests.parts.tools import require
@@ -71,6 +72,16 @@ def test_every_test_passes_for_a_robot_that_maintains(engine: Engine, tmp_path: 
         running.accounts.grant("conformance+ci", ("maintain", "conformance"))
         secret = running.accounts.secret("conformance+ci")
         report = run_tool(tool, running.server.url, tmp_path / "results", login=("conformance+ci", secret))
+    assert report.clean, str(report)
+    assert report.tests >= FEWEST
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_test_passes_on_s3(engine: Engine, ceph: Ceph, tmp_path: Path) -> None:
+    tool = require("conformance")
+    config = ceph.configuration(ceph.bucket(), "redirect = false\n")
+    with start_moorage(tmp_path / "data", workers=2, engine=engine, config=config) as server:
+        report = run_tool(tool, server.url, tmp_path / "results")
     assert report.clean, str(report)
     assert report.tests >= FEWEST
 

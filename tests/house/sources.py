@@ -23,8 +23,6 @@ LAST_RESORTS = ("registry/api/router.py", "registry/serving/supervisor.py")
 # Packages that nothing imports yet, which an import contract cannot name; each is meant for one room.
 RESERVED = MappingProxyType(
     {
-        "boto3": "storage/s3.py",
-        "botocore": "storage/s3.py",
         "psycopg": "registry/catalog/",
         "urllib3": "registry/client/",
     }

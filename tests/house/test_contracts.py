@@ -16,6 +16,7 @@ VIOLATIONS = {
         import alembic
         import argon2
         import bcrypt
+        import boto3
         import jwt
         import pydantic
         import sqlalchemy

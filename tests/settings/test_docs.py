@@ -2,7 +2,9 @@
 
 import re
 from datetime import timedelta
+from functools import reduce
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,8 +29,7 @@ def rows(document: str) -> dict[str, list[str]]:
 
 
 def default_of(key: str) -> str:
-    section, _, name = key.partition(".")
-    value = getattr(getattr(Settings(), section), name)
+    value: Any = reduce(getattr, key.split("."), Settings())
     if isinstance(value, timedelta):
         return f"{value.total_seconds():g} s"
     if isinstance(value, bool):
@@ -37,8 +38,9 @@ def default_of(key: str) -> str:
 
 
 def description_of(key: str) -> str:
-    section, _, name = key.partition(".")
-    return str(type(getattr(Settings(), section)).model_fields[name].description)
+    *sections, name = key.split(".")
+    section: Any = reduce(getattr, sections, Settings())
+    return str(type(section).model_fields[name].description)
 
 
 @pytest.mark.parametrize("key", every_key())

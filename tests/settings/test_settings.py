@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,24 @@ SAMPLES: dict[str, tuple[str, str, object]] = {
     "limits.uploads_per_subject": ("9", "9", 9),
     "limits.storage_threads": ("2", "2", 2),
     "limits.database_threads": ("2", "2", 2),
+    "storage.driver": ('"s3"', "s3", "s3"),
+    "storage.s3.bucket": ('"images"', "images", "images"),
+    "storage.s3.prefix": ('"hub"', "hub", "hub/"),
+    "storage.s3.endpoint": ('"http://s3:7480"', "http://s3:7480/", "http://s3:7480"),
+    "storage.s3.public_endpoint": ('"https://s3.example"', "https://s3.example", "https://s3.example"),
+    "storage.s3.region": ('"eu-north-1"', "eu-north-1", "eu-north-1"),
+    "storage.s3.path_style": ("true", "true", True),
+    "storage.s3.access_key": ('"AK"', "AK", "AK"),
+    "storage.s3.secret_key": ('"SK"', "SK", SecretStr("SK")),
+    "storage.s3.storage_class": ('"STANDARD_IA"', "STANDARD_IA", "STANDARD_IA"),
+    "storage.s3.sse": ('"aws:kms"', "aws:kms", "aws:kms"),
+    "storage.s3.sse_kms_key": ('"a-key"', "a-key", "a-key"),
+    "storage.s3.part_bytes": ("5242880", "5242880", 5242880),
+    "storage.s3.parallel_parts": ("2", "2", 2),
+    "storage.s3.memory_bytes": ("0", "0", 0),
+    "storage.s3.redirect": ("false", "false", False),
+    "storage.s3.direct_networks": ('["10.0.0.0/8"]', "10.0.0.0/8", ("10.0.0.0/8",)),
+    "storage.s3.redirect_lifetime": ('"PT1H"', "PT1H", timedelta(hours=1)),
     "storage.path": ('"/srv/data"', "/srv/data", Path("/srv/data")),
     "storage.reserve_bytes": ("0", "0", 0),
     "database.url": ('"sqlite:////x.db"', "sqlite:////x.db", "sqlite:////x.db"),
@@ -69,8 +88,7 @@ def toml(tmp_path: Path) -> Iterator[Path]:
 
 
 def value_of(settings: Settings, key: str) -> Any:
-    section, _, name = key.partition(".")
-    return getattr(getattr(settings, section), name)
+    return reduce(getattr, key.split("."), settings)
 
 
 def problems(config: Path | None = None, given: dict[str, dict[str, object]] | None = None) -> tuple[str, ...]:
@@ -86,7 +104,7 @@ def test_every_key_has_a_sample_here() -> None:
 
 @pytest.mark.parametrize("key", SAMPLES)
 def test_every_key_by_file(key: str, toml: Path) -> None:
-    section, _, name = key.partition(".")
+    section, _, name = key.rpartition(".")
     toml.write_text(f"[{section}]\n{name} = {SAMPLES[key][0]}\n")
     settings, origins = load(toml)
     assert value_of(settings, key) == SAMPLES[key][2] != value_of(Settings(), key)
@@ -95,8 +113,8 @@ def test_every_key_by_file(key: str, toml: Path) -> None:
 
 @pytest.mark.parametrize("key", SAMPLES)
 def test_every_key_by_environment(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    section, _, name = key.partition(".")
-    monkeypatch.setenv(f"MOORAGE_{section.upper()}__{name.upper()}", SAMPLES[key][1])
+    section, _, name = key.rpartition(".")
+    monkeypatch.setenv(f"MOORAGE_{key.upper().replace('.', '__')}", SAMPLES[key][1])
     settings, origins = load()
     assert value_of(settings, key) == SAMPLES[key][2]
     assert origins == {(section, name): f"the environment ({variable(section, name)})"}
@@ -108,13 +126,13 @@ def test_every_key_by_a_file_that_the_environment_names(
 ) -> None:
     secret = tmp_path / "secret"
     secret.write_text(SAMPLES[key][1] + "\n")
-    monkeypatch.setenv(f"{variable(*key.split('.'))}_FILE", str(secret))
+    monkeypatch.setenv(f"{variable(*key.rsplit('.', 1))}_FILE", str(secret))
     assert value_of(load()[0], key) == SAMPLES[key][2]
 
 
 @pytest.mark.parametrize("key", SAMPLES)
 def test_every_key_by_command_line(key: str) -> None:
-    section, _, name = key.partition(".")
+    section, _, name = key.rpartition(".")
     settings, origins = load(None, {section: {name: SAMPLES[key][2]}})
     assert value_of(settings, key) == SAMPLES[key][2]
     assert origins == {(section, name): "the command line"}
@@ -201,14 +219,14 @@ def test_all_mistakes_are_told_at_once(toml: Path, tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize("key", [key for key in SAMPLES if isinstance(SAMPLES[key][2], timedelta)])
 @pytest.mark.parametrize("value", ["-5", "-PT5S", "inf", "nan", "30s", "", "five", "1e3", "9" * 12])
 def test_a_time_that_is_none_is_refused(key: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(variable(*key.split(".")), value)
+    monkeypatch.setenv(variable(*key.rsplit(".", 1)), value)
     (problem,) = problems()
     assert problem.startswith(key)
 
 
 @pytest.mark.parametrize("key", ["server.header_timeout", "server.keep_alive", "uploads.expiry"])
 def test_a_time_in_which_nothing_can_happen_is_refused(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(variable(*key.split(".")), "0")
+    monkeypatch.setenv(variable(*key.rsplit(".", 1)), "0")
     assert "greater than 0" in problems()[0]
 
 

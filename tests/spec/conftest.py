@@ -13,10 +13,14 @@ import pytest
 
 from storage.driver import Driver
 from storage.memory import MemoryDriver
+from storage.s3.driver import S3Driver
+from tests.parts.ceph import Ceph
 from tests.parts.postgres import Postgres
 from tests.spec.registry import Registry, running
 
 POSTGRESQL = pytest.param("postgresql", marks=[pytest.mark.postgresql, pytest.mark.slow])
+S3 = pytest.param("s3", marks=pytest.mark.slow)
+BOTH = pytest.param("s3, postgresql", marks=[pytest.mark.postgresql, pytest.mark.slow])
 Start = Callable[..., Registry]
 
 
@@ -28,15 +32,18 @@ def fast_directory() -> Iterator[Path]:
         yield Path(directory)
 
 
-@pytest.fixture(scope="session", params=["files", "memory", POSTGRESQL])
+@pytest.fixture(scope="session", params=["files", "memory", POSTGRESQL, S3, BOTH])
 def kind(request: pytest.FixtureRequest) -> str:
-    """Where the bytes are, and where the catalog is: on SQLite, or with the bytes in files on PostgreSQL."""
+    """Where the bytes are, in files unless it says so, and where the catalog is, in SQLite unless it says so."""
     return str(request.param)
 
 
 @pytest.fixture(scope="session")
-def driver(kind: str) -> Driver | None:
-    """None for files; else a driver that behaves like S3."""
+def driver(request: pytest.FixtureRequest, kind: str) -> Driver | None:
+    """None for files; else a driver that behaves like S3, or one for S3 on a real server."""
+    if "s3" in kind:
+        ceph: Ceph = request.getfixturevalue("ceph")
+        return S3Driver(ceph.options(ceph.bucket(), prefix="spec/"))
     return MemoryDriver() if kind == "memory" else None
 
 
@@ -46,7 +53,7 @@ def registry(
 ) -> Iterator[Registry]:
     """A server with the default settings."""
     sections = {}
-    if kind == "postgresql":
+    if "postgresql" in kind:
         postgres: Postgres = request.getfixturevalue("postgres")
         sections = {"database": {"url": postgres.url(postgres.create())}}
     with running(fast_directory / uuid.uuid4().hex, sections, driver=driver) as registry:

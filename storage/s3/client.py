@@ -1,0 +1,86 @@
+"""The one importer of boto3: clients with the settings that S3-compatible stores need, and their exceptions by kind.
+
+Signatures are version 4, checksums only where the protocol requires them (newer defaults break other stores), and the
+library's own retries are off: `storage.s3.bucket` has a deadline, which they do not know.
+"""
+
+import functools
+import importlib.util
+import threading
+from typing import Any
+
+from storage.errors import Unavailable
+from storage.s3.options import S3Options
+
+_OWN_RETRIES = {"total_max_attempts": 1, "mode": "standard"}
+
+
+def require_library() -> None:
+    """See that boto3 is installed. Raises Unavailable."""
+    if importlib.util.find_spec("boto3") is None:
+        raise Unavailable("for S3, boto3 has to be installed: pip install 'moorage[s3]'")
+
+
+def connect(options: S3Options, endpoint: str | None) -> Any:
+    """Make a client for an endpoint; None is Amazon's own. Opens no connection."""
+    from botocore.config import Config
+
+    config = Config(
+        signature_version="s3v4",
+        s3={"addressing_style": "path" if options.path_style else "auto"},
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        retries=_OWN_RETRIES,
+        connect_timeout=options.connect_timeout,
+        read_timeout=options.read_timeout,
+        max_pool_connections=options.connections,
+    )
+    with _one_at_a_time():
+        session = _session()
+        return session.client(
+            "s3",
+            endpoint_url=endpoint,
+            region_name=options.region or session.region_name or "us-east-1",
+            aws_access_key_id=options.access_key,
+            aws_secret_access_key=options.secret_key,
+            config=config,
+        )
+
+
+@functools.cache
+def _one_at_a_time() -> threading.Lock:
+    """A session is not for two threads while it makes a client."""
+    return threading.Lock()
+
+
+@functools.cache
+def _session() -> Any:
+    """Read the service's description once: that takes a while, and clients can share it."""
+    import boto3
+
+    return boto3.session.Session()
+
+
+def answered(error: Exception) -> tuple[str, int, str] | None:
+    """Give code, status and message of an answer that is an error; None where `error` is none."""
+    from botocore.exceptions import ClientError
+
+    if not isinstance(error, ClientError):
+        return None
+    told = error.response.get("Error", {})
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return str(told.get("Code", "")), int(status), str(told.get("Message", ""))
+
+
+def lacks_credentials(error: Exception) -> bool:
+    """Tell whether no keys were found at all."""
+    from botocore.exceptions import NoCredentialsError, PartialCredentialsError
+
+    return isinstance(error, NoCredentialsError | PartialCredentialsError)
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """Give what a call, or the reading of an answer, can raise."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    return BotoCoreError, ClientError, OSError
