@@ -3,12 +3,10 @@
 `prepare` is done once, by the process that serves; `create_app` once in each of its workers.
 """
 
-import socket
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -23,13 +21,10 @@ from registry.api.call import Accounts, Services
 from registry.api.health import PATHS, Health
 from registry.api.redirects import Redirects
 from registry.api.router import BESIDE, Router, not_found
-from registry.audit import Audit, Origin, line_file
+from registry.audit import Audit, Origin
 from registry.catalog import schema
 from registry.catalog.catalog import Catalog
-from registry.catalog.engine import Database, connect
 from registry.catalog.hot import HotReads
-from registry.catalog.sole import sole
-from registry.catalog.version import DataVersion
 from registry.content.blobs import Blobs
 from registry.content.listings import Listings
 from registry.content.manifests import Manifests
@@ -46,14 +41,19 @@ from registry.edge.inflight import InFlight
 from registry.edge.logs import configure_logging
 from registry.jobs.periodic import Chore, Periodic
 from registry.jobs.sweep import Sweeper
+from registry.parts import (
+    audit_for,
+    data_version,
+    database_for,
+    direct_database,
+    driver_for,
+    migration_lock,
+    s3_options,
+    secret_of,
+)
 from registry.settings import Settings
 from storage.blobs import BlobStore
-from storage.driver import Driver
-from storage.errors import Unavailable
-from storage.filesystem import FilesystemDriver
 from storage.s3.diagnosis import claim
-from storage.s3.driver import S3Driver
-from storage.s3.options import S3Options
 
 STORE = "default"
 
@@ -85,9 +85,9 @@ def _prepare_accounts(settings: Settings, catalog: Catalog) -> str | None:
     audit = audit_for(settings, catalog)
     with catalog.read() as tx:
         fresh = not tx.keys.all()
-    master = load_master_key(settings.storage.path, _secret(settings, "master_key"), create=fresh)
+    master = load_master_key(settings.storage.path, secret_of(settings, "master_key"), create=fresh)
     KeyRing(catalog, master, audit).ensure()
-    return ensure_administrator(audit, PasswordHasher(), _secret(settings, "password"), FIRST_START)
+    return ensure_administrator(audit, PasswordHasher(), secret_of(settings, "password"), FIRST_START)
 
 
 class Server:
@@ -96,7 +96,7 @@ class Server:
     def __init__(self, settings: Settings) -> None:
         limits = settings.limits
         database = database_for(settings)
-        stores = {STORE: BlobStore(_driver(settings), name=STORE)}
+        stores = {STORE: BlobStore(driver_for(settings), name=STORE)}
         catalog = Catalog(database)
         audit = audit_for(settings, catalog)
         bridge = Bridge(sql=limits.database_threads, writes=limits.storage_threads, reads=limits.storage_threads)
@@ -106,7 +106,7 @@ class Server:
             store=STORE,
             limits=UploadLimits(settings.uploads.expiry, limits.uploads_per_subject, limits.blob_bytes),
         )
-        hot = HotReads(catalog, _data_version(database))
+        hot = HotReads(catalog, data_version(database))
         pulls = Pulls(catalog)
         blobs = Blobs(catalog, stores, audit)
         accounts = account_services(settings, catalog, audit) if settings.auth.mode == "accounts" else None
@@ -171,59 +171,6 @@ def app_factory(settings: Settings) -> Callable[[], ASGIApp]:
     return partial(create_app, settings)
 
 
-def database_for(settings: Settings) -> Database:
-    """Give the catalog's database; opens nothing yet."""
-    limits = settings.limits
-    if settings.database_url.startswith("sqlite"):
-        # One for every thread that may ask, and one for the event loop, which must never wait for a connection.
-        pool_size = limits.database_threads + 2 * limits.storage_threads + 2
-    else:
-        pool_size = 2 * limits.database_threads  # a database elsewhere has not so many to give
-    return connect(settings.database_url, pool_size=pool_size)
-
-
-def direct_database(settings: Settings) -> Database:
-    """Give the catalog's database past any pooler, for one user at a time; opens nothing yet."""
-    return connect(settings.direct_database_url, pool_size=2)
-
-
-@contextmanager
-def sole_server(settings: Settings) -> Iterator[None]:
-    """Be the only server on the database, for the blobs lie in files of this machine.
-
-    Raises: registry.catalog.sole.AlreadyServed, CatalogUnavailable.
-    """
-    database = direct_database(settings)
-    try:
-        with sole(database, socket.gethostname()):
-            yield
-    finally:
-        database.close()
-
-
-def migration_lock(settings: Settings) -> Path:
-    """Give the file that whoever upgrades a SQLite catalog locks."""
-    return settings.storage.path / "migration.lock"
-
-
-def audit_for(settings: Settings, catalog: Catalog) -> Audit:
-    """Give the audit trail."""
-    return Audit(catalog, line_file(settings.audit_path))
-
-
-def account_services(settings: Settings, catalog: Catalog, audit: Audit) -> AccountServices:
-    """Give the use cases of accounts. Raises registry.accounts.keys.WrongMasterKeyError."""
-    auth = settings.auth
-    return AccountServices(
-        catalog,
-        audit,
-        load_master_key(settings.storage.path, _secret(settings, "master_key"), create=False),
-        TokenSettings(
-            auth.issuer, auth.service, auth.token_lifetime, auth.refresh_lifetime if auth.refresh_tokens else None
-        ),
-    )
-
-
 def _access(
     settings: Settings, catalog: Catalog, bridge: Bridge, accounts: AccountServices | None
 ) -> tuple[Access, Accounts | None]:
@@ -274,42 +221,16 @@ def _chores(
     )
 
 
-def _secret(settings: Settings, name: str) -> str | None:
-    value = settings.secrets.master_key if name == "master_key" else settings.admin.password
-    return value.get_secret_value() if value is not None else None
-
-
-def _driver(settings: Settings) -> Driver:
-    if settings.storage.driver == "s3":
-        return S3Driver(s3_options(settings))
-    return FilesystemDriver(settings.storage.path, reserve=settings.storage.reserve_bytes)
-
-
-def s3_options(settings: Settings) -> S3Options:
-    """Give the S3 driver's plain values. Raises storage.errors.Unavailable where some are missing."""
-    given = settings.storage.s3
-    if given.bucket is None:
-        raise Unavailable("storage.driver is s3, which needs a bucket: set storage.s3.bucket")
-    if (given.access_key is None) != (given.secret_key is None):
-        raise Unavailable("storage.s3.access_key and storage.s3.secret_key go together; one of them is missing")
-    return S3Options(
-        bucket=given.bucket,
-        prefix=given.prefix or "",
-        endpoint=given.endpoint,
-        public_endpoint=given.public_endpoint,
-        region=given.region,
-        path_style=given.path_style,
-        access_key=given.access_key,
-        secret_key=given.secret_key.get_secret_value() if given.secret_key else None,
-        storage_class=given.storage_class,
-        sse=given.sse,
-        sse_kms_key=given.sse_kms_key,
-        part_bytes=given.part_bytes,
-        largest_blob=settings.limits.blob_bytes,
-        memory_bytes=given.memory_bytes,
-        parallel_parts=given.parallel_parts,
-        connections=2 * (settings.limits.storage_threads + given.parallel_parts),
-        stranger_age=settings.uploads.expiry,
+def account_services(settings: Settings, catalog: Catalog, audit: Audit) -> AccountServices:
+    """Give the use cases of accounts. Raises registry.accounts.keys.WrongMasterKeyError."""
+    auth = settings.auth
+    return AccountServices(
+        catalog,
+        audit,
+        load_master_key(settings.storage.path, secret_of(settings, "master_key"), create=False),
+        TokenSettings(
+            auth.issuer, auth.service, auth.token_lifetime, auth.refresh_lifetime if auth.refresh_tokens else None
+        ),
     )
 
 
@@ -317,8 +238,3 @@ def _redirects(settings: Settings, blobs: Blobs, bridge: Bridge) -> Redirects:
     given = settings.storage.s3
     lifetime = given.redirect_lifetime if given.redirect else None
     return Redirects(blobs, bridge.reads, lifetime=lifetime, direct=given.direct_networks)
-
-
-def _data_version(database: Database) -> DataVersion | None:
-    """Watch a SQLite catalog for commits; other databases are asked each time."""
-    return DataVersion(database.path) if database.path else None

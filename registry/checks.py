@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from registry.app import database_for, direct_database, s3_options
 from registry.catalog import schema
 from registry.catalog.engine import Database
 from registry.catalog.errors import CatalogUnavailable
+from registry.parts import database_for, direct_database, s3_options
 from registry.settings import Settings
 from storage.errors import StorageError
 from storage.s3.diagnosis import survey

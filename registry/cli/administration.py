@@ -23,7 +23,6 @@ from registry.accounts.repositories import Repositories
 from registry.accounts.robots import Robots
 from registry.accounts.secrets import Secrets
 from registry.accounts.teams import Teams
-from registry.app import audit_for, database_for
 from registry.audit import Audit, Origin
 from registry.catalog import schema
 from registry.catalog.catalog import Catalog
@@ -31,6 +30,7 @@ from registry.catalog.engine import Database
 from registry.catalog.errors import CatalogUnavailable
 from registry.cli.common import stop
 from registry.edge.logs import configure_logging
+from registry.parts import audit_for, database_for
 from registry.settings import Settings
 from storage.errors import StorageError
 from storage.layout import Layout

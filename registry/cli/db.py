@@ -49,10 +49,10 @@ def status(config: Config = None, data: Data = None, as_json: Json = False) -> N
 def _opened(config: Path | None, data: Path | None) -> Iterator[tuple["Database", Path]]:
     """Give the database, and the file that guards a SQLite one; what goes wrong is told in a sentence."""
     settings, _ = read_settings(config, {"storage": {"path": data}} if data is not None else None)
-    from registry.app import direct_database, migration_lock
     from registry.catalog.errors import CatalogUnavailable
     from registry.catalog.schema import SchemaError
     from registry.cli.administration import become_owner
+    from registry.parts import direct_database, migration_lock
     from storage.errors import StorageError
     from storage.layout import Layout
 

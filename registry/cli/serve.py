@@ -78,10 +78,11 @@ def refuse_unsafe(settings: "Settings", *, open_to_everyone: bool) -> None:
 def _run(settings: "Settings") -> int:
     from registry.accounts.first_start import BadAdminPassword
     from registry.accounts.keys import WrongMasterKeyError
-    from registry.app import app_factory, prepare, sole_server
+    from registry.app import app_factory, prepare
     from registry.catalog.errors import CatalogError, CatalogUnavailable
     from registry.catalog.schema import SchemaError
     from registry.edge.logs import configure_logging
+    from registry.parts import sole_server
     from registry.serving.serve import serve_granian, serve_uvicorn
     from storage.errors import StorageError
     from storage.layout import Layout

@@ -11,8 +11,9 @@ from sqlalchemy.pool import QueuePool
 
 from registry.api import answers, router
 from registry.api.endpoints import ENDPOINTS
-from registry.app import Server, app_factory, create_app, database_for, prepare
+from registry.app import Server, app_factory, create_app, prepare
 from registry.catalog.manifests import ManifestEntry
+from registry.parts import database_for
 from registry.settings import Auth, Database, Log, Settings, Storage
 from storage.digest import Digest
 from storage.layout import Layout

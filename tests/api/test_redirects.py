@@ -9,8 +9,9 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from registry.app import Server, prepare, s3_options
+from registry.app import Server, prepare
 from registry.checks import problems
+from registry.parts import s3_options
 from registry.settings import Settings
 from storage.errors import Unavailable
 from storage.layout import Layout

@@ -12,8 +12,8 @@ import bcrypt
 import pytest
 
 from auth.passwords import PasswordHasher
-from registry.app import database_for
 from registry.catalog.catalog import Catalog
+from registry.parts import database_for
 from registry.settings import load
 from tests.cli.desk import PASSWORD, Desk
 from tests.house.sources import ROOT
