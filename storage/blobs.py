@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from storage.digest import Digest
 from storage.driver import Driver, Health, LocalPath, Presigned, ReadBack, Writer
-from storage.errors import DigestMismatch, NotFound
+from storage.errors import DigestMismatch, NotFound, Unsettled
 from storage.hashing import Hasher
 from storage.state import UploadState
 
@@ -199,13 +199,18 @@ class BlobWriter:
         Raises: DigestMismatch if the content differs: nothing is published, and the writer can go on, `suspend` or
                 `abort`. (Only where the digest is of another algorithm than announced, and the driver cannot read what
                 is not published, is it published for the comparison; then the writer is dead, and `settle` removes
-                the key.) Full; ReadOnly; Unavailable.
+                the key.) Full; ReadOnly; Unavailable; Unsettled if an earlier commit published other bytes.
         """
         actual = self._content(expected.algorithm)
         if actual is not None and actual != expected:
             raise DigestMismatch(expected, actual)
         with self._step(_Phase.COMMITTED):
-            key = self._writer.commit(expected)
+            try:
+                key = self._writer.commit(expected)
+            except DigestMismatch:
+                if actual is None:
+                    raise
+                raise Unsettled(f"an earlier commit of upload {self.upload_id} has published other bytes") from None
             if actual is None:
                 self._verify(key, expected)
         return StoredBlob(key, self.offset, expected)

@@ -43,6 +43,9 @@ class Writer(Protocol):
         Before that nothing is visible; when it returns, the key and its bytes survive a power cut. The upload stays
         held, and `abort` then frees only what the upload held for itself. A commit repeated after a crash, on the same
         upload, gives the same key.
+
+        Raises: DigestMismatch where an earlier commit is found to have published other bytes; only a driver that has to
+                look at what is there compares at all.
         """
         ...
 

@@ -103,6 +103,9 @@ class Reception:
                 f"the content's digest is {error.actual}, not {error.expected}; nothing was stored",
                 details=({"expected": str(error.expected), "actual": str(error.actual)},),
             ) from None
+        except Unsettled:
+            writer.close()
+            raise self._settled(session) from None
         try:
             blob = self._publish(session, stored)
         except OutcomeUnknown:

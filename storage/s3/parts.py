@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 
 from storage.digest import Digest
-from storage.errors import NotFound, StorageError, Unavailable
+from storage.errors import DigestMismatch, NotFound, StorageError, Unavailable
 from storage.hashing import Hasher
 from storage.s3.bucket import Answer, Bucket, Spoilt, UploadGone
 from storage.s3.buffers import Part
@@ -150,10 +150,8 @@ class Multipart:
 
     def _look(self, size: int, digest: Digest, expected: str | None) -> None:
         found = self._bucket.head(self.key)
-        if found["ContentLength"] == size and _etag(found) == expected:
-            return
-        if not is_content(self._bucket, self.key, size, digest):
-            raise Unavailable(f"{self.key} was completed with other bytes")
+        if found["ContentLength"] != size or _etag(found) != expected:
+            check_content(self._bucket, self.key, digest)
 
     def abort(self) -> None:
         """Give it up, once nothing is under way. Idempotent."""
@@ -161,14 +159,13 @@ class Multipart:
         self._bucket.abort(self.key, self.id)
 
 
-def is_content(bucket: Bucket, key: str, size: int, digest: Digest) -> bool:
-    """Read an object and tell whether it is the content of that size and digest."""
-    if bucket.head(key)["ContentLength"] != size:
-        return False
+def check_content(bucket: Bucket, key: str, digest: Digest) -> None:
+    """Read an object. Raises DigestMismatch if it is not the content of that digest."""
     hasher = Hasher(digest.algorithm)
     for block in blocks(bucket, key, 0, None):
         hasher.update(block)
-    return hasher.digest() == digest
+    if hasher.digest() != digest:
+        raise DigestMismatch(digest, hasher.digest())
 
 
 def _etag(answer: Answer) -> str:

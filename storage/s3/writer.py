@@ -14,7 +14,7 @@ from storage.digest import Digest
 from storage.errors import StorageError, Unavailable, Unsettled
 from storage.s3.bucket import Bucket
 from storage.s3.buffers import Budget, Part
-from storage.s3.parts import Multipart, is_content, put
+from storage.s3.parts import Multipart, check_content, put
 from storage.s3.reading import blocks
 from storage.s3.session import Session, Tail, new_name
 
@@ -122,11 +122,10 @@ class S3Writer:
 
     def commit(self, digest: Digest) -> str:
         """Publish the bytes under a key of this upload, or find that an earlier commit has."""
-        for key in self._published:
-            if is_content(self._means.bucket, key, self._offset, digest):
-                self._completed = True
-                return key
-        self._refuse_if_published()
+        if self._published:
+            check_content(self._means.bucket, self._published[0], digest)
+            self._completed = True
+            return self._published[0]
         key = self._put_whole() if self._multipart is None else self._complete(self._multipart, digest)
         self._completed = True
         return key

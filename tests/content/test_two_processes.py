@@ -107,3 +107,22 @@ def test_of_two_that_finish_at_once_one_wins_and_its_bytes_stay(two: tuple[Proce
     assert told.value.code is ErrorCode.BLOB_UPLOAD_UNKNOWN
     assert swept(first, fake) == {blob.key}
     assert b"".join(first.store.read(blob.key)) == CONTENT
+
+
+def test_key_with_other_bytes_of_equal_length_is_undone(two: tuple[Process, Process], fake: FakeS3) -> None:
+    """A process that had not seen the last chunk published its own end of the upload, and died before its row."""
+    session_id = two[0].uploads.start(NAME, subject="ann")
+    two[0].reception(session_id).pause([CONTENT])
+    (upload,) = fake.multiparts.values()
+    other = next(iter(fake.objects.values()))
+    other.data, tail = CONTENT[::-1], other.data
+    key = next(iter(fake.objects))
+    fake.objects[upload.key] = other
+    fake.objects[key] = type(other)(tail, other.etag, {}, other.modified)
+    reception = two[1].reception(session_id)
+    with pytest.raises(RegistryError) as told:
+        reception.finish([], DIGEST)
+    reception.close()
+    assert told.value.code is ErrorCode.UNAVAILABLE
+    blob = two[1].reception(session_id).finish([], DIGEST)
+    assert b"".join(two[0].store.read(blob.key)) == CONTENT

@@ -264,6 +264,26 @@ def test_a_table_where_a_value_belongs_is_told(toml: Path) -> None:
     assert problems(toml)[0].startswith("server.listen (from ")
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("storage.s3.endpoint", "s3.example"),
+        ("storage.s3.public_endpoint", "https://user@s3.example"),
+        ("storage.s3.prefix", "/absolute"),
+        ("storage.s3.prefix", "a//b"),
+        ("storage.s3.direct_networks", "10.0.0.0/33"),
+        ("storage.s3.part_bytes", "5000000"),
+        ("storage.s3.redirect_lifetime", "60"),
+        ("storage.s3.bucet", "images"),
+    ],
+)
+def test_what_s3_cannot_use_is_told(key: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable(*key.rsplit(".", 1)), value)
+    (problem,) = problems()
+    assert problem.startswith(f"{key} (from the environment")
+    assert "bucet" not in key or "did you mean storage.s3.bucket?" in problem
+
+
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Settings().server.workers = 5  # type: ignore[misc]  # that is the point

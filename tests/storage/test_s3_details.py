@@ -125,3 +125,12 @@ def test_part_is_read_as_files_are(memory: int, monkeypatch: pytest.MonkeyPatch)
     part.release()
     part.release()
     assert budget.used == 0
+
+
+def test_part_moves_to_a_file_when_the_budget_ends() -> None:
+    budget = Budget(5)
+    part = Part(budget, 10)
+    for piece in (b"012", b"3456", b"7"):
+        part.append(memoryview(piece))
+    assert (budget.used, part.in_memory, part.body().read()) == (0, False, b"01234567")
+    part.release()
