@@ -29,24 +29,24 @@ def fast_directory() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session", params=["files", "memory", POSTGRESQL])
-def kind(request: pytest.FixtureRequest) -> str:
+def backing(request: pytest.FixtureRequest) -> str:
     """Where the bytes are, and where the catalog is: on SQLite, or with the bytes in files on PostgreSQL."""
     return str(request.param)
 
 
 @pytest.fixture(scope="session")
-def driver(kind: str) -> Driver | None:
+def driver(backing: str) -> Driver | None:
     """None for files; else a driver that behaves like S3."""
-    return MemoryDriver() if kind == "memory" else None
+    return MemoryDriver() if backing == "memory" else None
 
 
 @pytest.fixture(scope="session")
 def registry(
-    request: pytest.FixtureRequest, fast_directory: Path, kind: str, driver: Driver | None
+    request: pytest.FixtureRequest, fast_directory: Path, backing: str, driver: Driver | None
 ) -> Iterator[Registry]:
     """A server with the default settings."""
     sections = {}
-    if kind == "postgresql":
+    if backing == "postgresql":
         postgres: Postgres = request.getfixturevalue("postgres")
         sections = {"database": {"url": postgres.url(postgres.create())}}
     with running(fast_directory / uuid.uuid4().hex, sections, driver=driver) as registry:
