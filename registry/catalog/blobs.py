@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Executable, bindparam, delete, exists, select
 from registry.catalog import tables
 from registry.catalog.errors import NotFound
 from registry.catalog.journal import Change, Journal
-from registry.catalog.locks import alone, locks_rows
+from registry.catalog.locks import alone, held, locks_rows
 from registry.catalog.upserts import Upsert
 from storage.digest import Digest
 
@@ -116,9 +116,8 @@ class Blobs:
 
     def hold(self, digests: Iterable[str]) -> None:
         """Keep others from beginning or ending to refer to these blobs until commit."""
-        if locks_rows(self._connection):
-            for some in _batches(sorted(digests)):
-                self._connection.execute(_held_among, {"digests": some})
+        for some in _batches(sorted(digests)):
+            held(self._connection, _held_among, {"digests": some})
 
     def linked_by_name(self, repository: str, digest: Digest) -> Blob:
         """Find a blob through the link of a repository that is known by name. Raises NotFound."""

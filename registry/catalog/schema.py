@@ -7,13 +7,14 @@ there is. A database that a newer Moorage has touched, or that is half done, is 
 import fcntl
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import inspect, text
 
 from registry.catalog.engine import Database
+from registry.catalog.locks import session_locked
 from registry.catalog.tables import metadata
 from registry.catalog.trouble import translated
 
@@ -120,19 +121,8 @@ def _file_locked(path: Path) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _session_locked(database: Database) -> Iterator[None]:
-    """Hold PostgreSQL's lock on a connection that is closed afterwards, whatever happened, for that lets it go."""
-    with translated(), database.engine.connect() as connection:
-        connection = connection.execution_options(isolation_level="AUTOCOMMIT")
-        question = text("SELECT pg_try_advisory_lock(:number)")
-        try:
-            _wait_for(
-                lambda: bool(connection.execute(question, {"number": ADVISORY_LOCK}).scalar_one()), "an advisory lock"
-            )
-            yield
-        finally:
-            connection.invalidate()
+def _session_locked(database: Database) -> AbstractContextManager[None]:
+    return session_locked(database.engine, ADVISORY_LOCK, lambda locked: _wait_for(locked, "an advisory lock"))
 
 
 def _wait_for(locked: Callable[[], bool], what: str) -> None:

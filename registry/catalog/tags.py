@@ -5,7 +5,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 from registry.catalog import tables
 from registry.catalog.errors import NotFound
 from registry.catalog.journal import Change, Journal
-from registry.catalog.locks import alone, locks_rows
+from registry.catalog.locks import alone, held
 from registry.catalog.manifests import ManifestEntry
 from registry.catalog.upserts import Upsert
 from registry.oci.names import Tag
@@ -79,8 +79,7 @@ class Tags:
     def remove_all(self, repository_id: int, entry: ManifestEntry, *, actor: str) -> list[str]:
         """Remove every tag that points to a manifest; gives their names."""
         parameters = {"repository": repository_id, "manifest": entry.id}
-        if locks_rows(self._connection):
-            self._connection.execute(_all_held, parameters)
+        held(self._connection, _all_held, parameters)
         names = sorted(self._connection.execute(_remove_all, parameters).scalars())
         for name in names:
             self._remember(repository_id, name, str(entry.digest), None, actor)
@@ -94,9 +93,9 @@ class Tags:
     def _held(self, repository_id: int, tag: Tag) -> str | None:
         """Keep a tag, or its name, for this transaction alone, and tell what it points to."""
         parameters = {"repository_id": repository_id, "tag": tag.value}
-        if locks_rows(self._connection) and not self._connection.execute(_held, parameters).first():
+        if not held(self._connection, _held, parameters):
             alone(self._connection, "tag", str(repository_id), tag.value)
-            self._connection.execute(_held, parameters)
+            held(self._connection, _held, parameters)
         return self._connection.execute(_pointed, parameters).scalar_one_or_none()
 
     def _remember(self, repository_id: int, tag: str, old: str | None, new: str | None, actor: str) -> None:

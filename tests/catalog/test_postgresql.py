@@ -120,20 +120,6 @@ def test_a_connection_that_ends_within_a_transaction_is_trouble_with_our_name(
         assert tx.repositories.listed("", 10) == []
 
 
-@pytest.mark.parametrize(
-    ("url", "told"),
-    [
-        ("postgresql://nobody@127.0.0.1:1/none", "refused"),
-        ("postgresql://user@host.invalid/none", "host"),
-        ("mysql://user@host/none", "neither"),
-        ("none of these", "address is none"),
-    ],
-)
-def test_what_cannot_be_reached_is_told(database: Database, url: str, told: str) -> None:
-    with pytest.raises(CatalogUnavailable, match=told), Catalog(connect(url, pool_size=1)).read() as tx:
-        tx.repositories.page("", 1)
-
-
 def test_a_database_that_is_not_there_is_told(postgres: Postgres, database: Database) -> None:
     catalog = Catalog(connect(postgres.url("nowhere"), pool_size=1))
     with pytest.raises(CatalogUnavailable, match='"nowhere" does not exist'), catalog.read() as tx:

@@ -33,27 +33,27 @@ def fast_directory() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session", params=["files", "memory", POSTGRESQL, S3, BOTH])
-def engines(request: pytest.FixtureRequest) -> str:
+def backing(request: pytest.FixtureRequest) -> str:
     """Where the bytes are, in files unless it says so, and where the catalog is, in SQLite unless it says so."""
     return str(request.param)
 
 
 @pytest.fixture(scope="session")
-def driver(request: pytest.FixtureRequest, engines: str) -> Driver | None:
+def driver(request: pytest.FixtureRequest, backing: str) -> Driver | None:
     """None for files; else a driver that behaves like S3, or one for S3 on a real server."""
-    if "s3" in engines:
+    if "s3" in backing:
         ceph: Ceph = request.getfixturevalue("ceph")
         return S3Driver(ceph.options(ceph.bucket(), prefix="spec/"))
-    return MemoryDriver() if engines == "memory" else None
+    return MemoryDriver() if backing == "memory" else None
 
 
 @pytest.fixture(scope="session")
 def registry(
-    request: pytest.FixtureRequest, fast_directory: Path, engines: str, driver: Driver | None
+    request: pytest.FixtureRequest, fast_directory: Path, backing: str, driver: Driver | None
 ) -> Iterator[Registry]:
     """A server with the default settings."""
     sections = {}
-    if "postgresql" in engines:
+    if "postgresql" in backing:
         postgres: Postgres = request.getfixturevalue("postgres")
         sections = {"database": {"url": postgres.url(postgres.create())}}
     with running(fast_directory / uuid.uuid4().hex, sections, driver=driver) as registry:
