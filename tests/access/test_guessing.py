@@ -17,9 +17,9 @@ from registry.accounts.sign_in import SignIn
 from registry.catalog.catalog import Catalog
 from registry.oci.errors import ErrorCode, RegistryError
 from tests.accounts.entrance import AWAY, HOME, PASSWORD, Entrance
-from tests.catalog.conftest import Clock, catalog, clock, database, fast_directory, place
+from tests.catalog.conftest import Clock, address, catalog, clock, database, fast_directory, migrated, place
 
-__all__ = ["Clock", "catalog", "clock", "database", "fast_directory", "place"]
+__all__ = ["Clock", "address", "catalog", "clock", "database", "fast_directory", "migrated", "place"]
 
 WRONG = "wrong-lines-and-bollards"
 
