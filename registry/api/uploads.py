@@ -3,11 +3,14 @@
 A client that vanishes leaves what it sent so far in its session; the status tells how much that is.
 """
 
+from contextlib import suppress
+
 from starlette.responses import Response
 
 from registry.api.bodies import announced_chunk
 from registry.api.call import Call
 from registry.catalog.blobs import Blob
+from registry.catalog.errors import CatalogError
 from registry.content.reception import Reception, progress, uuid_text
 from registry.edge.bridge import ClientGone, pour
 from registry.oci.errors import ErrorCode, RegistryError
@@ -27,10 +30,11 @@ async def post_whole(call: Call) -> Response:
     try:
         return created(call, await _finish(call, session_id, digest))
     except BaseException:
-        # Nobody knows this session's address, so nobody could go on with it.
-        await call.services.bridge.writes.call(
-            call.services.uploads.cancel, call.name, session_id, subject=call.caller.name
-        )
+        # Nobody knows this session's address, so nobody could go on with it; where that fails too, a sweep does it.
+        with suppress(RegistryError, CatalogError):
+            await call.services.bridge.writes.call(
+                call.services.uploads.cancel, call.name, session_id, subject=call.caller.name
+            )
         raise
 
 

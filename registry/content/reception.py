@@ -5,6 +5,7 @@ first of these calls, so that a small blob costs one visit to a worker thread.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -84,7 +85,7 @@ class Reception:
         except Conflict:
             raise RegistryError(ErrorCode.BLOB_UPLOAD_UNKNOWN) from None
         except OutcomeUnknown:
-            if self._settled_session().offset != writer.offset:
+            if not self._advanced(writer.offset):
                 raise
         writer.close()
         return writer.offset
@@ -140,16 +141,22 @@ class Reception:
 
     def _published(self, session: UploadSession, stored: StoredBlob) -> Blob:
         """Look whether a COMMIT of which nothing was heard has published the blob. Raises UNAVAILABLE where not."""
-        with self._uploads.catalog.begin() as tx:
+        blob = None
+        with suppress(OutcomeUnknown), self._uploads.catalog.begin() as tx:  # this one changes nothing
             tx.uploads.settle(session.id)
             if tx.blobs.key_known(session.store, stored.key):
-                return tx.blobs.linked(session.repository_id, stored.digest)
-        raise RegistryError(ErrorCode.UNAVAILABLE, "the registry's database went away; try again now")
+                blob = tx.blobs.linked(session.repository_id, stored.digest)
+        if blob is None:
+            raise RegistryError(ErrorCode.UNAVAILABLE, "the registry's database went away; try again now")
+        return blob
 
-    def _settled_session(self) -> UploadSession:
-        with self._uploads.catalog.begin() as tx:
+    def _advanced(self, offset: int) -> bool:
+        """Look whether a COMMIT of which nothing was heard has moved the session."""
+        session = None
+        with suppress(OutcomeUnknown), self._uploads.catalog.begin() as tx:  # this one changes nothing
             tx.uploads.settle(self._session_id)
-            return find_session(tx, self._name, self._session_id, subject=self._subject)
+            session = find_session(tx, self._name, self._session_id, subject=self._subject)
+        return session is not None and session.offset == offset
 
     def _lifetime(self, blob: Blob) -> timedelta:
         local = self._uploads.stores[blob.store].local_path(blob.key) is not None

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from registry.catalog.blobs import Blob
 from registry.catalog.errors import CatalogFull, CatalogUnavailable
+from registry.content.reception import Pieces, Reception
 from registry.edge.problems import KNOWN, problem_of, problem_response
 from registry.oci.errors import ErrorCode, RegistryError
+from storage.digest import Digest
 from storage.driver import Writer
 from storage.errors import Full, NotFound, ReadOnly, StorageError, Unavailable
 from storage.memory import MemoryDriver
@@ -97,3 +100,20 @@ def test_trouble_of_ours_has_a_sentence_of_ours(kind: type[Exception]) -> None:
 def test_who_may_try_again_is_told_when(code: ErrorCode) -> None:
     assert int(problem_response(RegistryError(code)).headers["retry-after"]) > 0
     assert problem_response(RegistryError(code, headers={"retry-after": "9"})).headers["retry-after"] == "9"
+
+
+def test_a_whole_blob_that_was_taken_without_anybody_hearing_of_it_is_no_unknown_session(
+    troubled: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The session is gone by then: that it cannot be cancelled any more is not what the client has to know."""
+    finish = Reception.finish
+
+    def unheard(self: Reception, last: Pieces, digest: Digest) -> Blob:
+        finish(self, last, digest)
+        raise CatalogUnavailable("the connection broke")
+
+    target = f"/v2/a/blobs/uploads/?digest={digest_of(EMPTY)}"
+    with monkeypatch.context() as patch:
+        patch.setattr(Reception, "finish", unheard)
+        assert troubled.post(target, EMPTY).expect(503)["retry-after"] == "5"
+    troubled.post(target, EMPTY).expect(201)

@@ -56,6 +56,17 @@ def test_an_upload_that_was_committed_is_answered(room: Room, proxy: Proxy) -> N
     assert (room.left(), room.sessions()) == ([], 0)
 
 
+def test_neither_does_it_matter_that_the_second_look_gets_no_answer(room: Room, proxy: Proxy) -> None:
+    _, reception = begun(room)
+    proxy.lose(Loss.ANSWER, Loss.QUESTION)
+    assert reception.finish([], DIGEST).digest == DIGEST
+    session, reception = begun(room)
+    proxy.lose(Loss.ANSWER, Loss.ANSWER)
+    assert reception.pause() == len(CONTENT)
+    assert room.uploads.status(NAME, session, subject="ann").offset == len(CONTENT)
+    assert proxy.losses == 4
+
+
 def test_an_upload_that_was_not_committed_is_tried_again(room: Room, proxy: Proxy) -> None:
     session, reception = begun(room)
     proxy.lose(Loss.QUESTION)
