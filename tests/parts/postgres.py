@@ -92,7 +92,6 @@ def _started(server: Postgres, data: Path, log: Path) -> subprocess.Popen[bytes]
 
 
 def as_user() -> tuple[str, ...]:
-    """What makes a command run as somebody whom PostgreSQL accepts; setpriv stays the process that is signalled."""
-    if os.geteuid() != 0:
-        return ()
-    return ("setpriv", f"--reuid={USER}", f"--regid={USER}", "--init-groups")
+    """What makes a daemon end with who started it, and run as somebody whom PostgreSQL accepts, whom signals reach."""
+    end = ("setpriv", "--pdeathsig", "INT")
+    return (*end, f"--reuid={USER}", f"--regid={USER}", "--init-groups") if os.geteuid() == 0 else end
