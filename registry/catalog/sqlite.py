@@ -4,6 +4,7 @@ It runs in WAL with synchronous=FULL: NORMAL lost every acknowledged commit at a
 transaction starts with BEGIN IMMEDIATE, for a reader that becomes a writer fails at once whatever the timeout is.
 """
 
+import random
 import sqlite3
 import threading
 import time
@@ -14,9 +15,9 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
 
 BUSY_TIMEOUT_MS = 10_000
+WAL = "PRAGMA journal_mode = WAL"
 
 PRAGMAS = (
-    "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
     f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
@@ -73,8 +74,25 @@ def sqlite_engine(url: URL, *, pool_size: int) -> Engine:
 
 
 def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+    _enter_wal(connection)
     for pragma in PRAGMAS:
         connection.execute(pragma)
+
+
+def _enter_wal(connection: sqlite3.Connection) -> None:
+    """Ask again while others do the same on a new file: there SQLite says "locked" at once, whatever the timeout is.
+
+    Both hold the file's shared lock and want the exclusive one, which no waiting would give to either of them.
+    """
+    deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.execute(WAL)
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(random.uniform(0.001, 0.02))  # noqa: S311  # so that they do not meet again
 
 
 def _begin(connection: Connection) -> None:

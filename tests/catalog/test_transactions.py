@@ -1,6 +1,7 @@
 """Transactions: all or nothing, one picture, and writers that queue instead of failing."""
 
 import multiprocessing
+import multiprocessing.synchronize
 import sqlite3
 import threading
 import time
@@ -46,6 +47,33 @@ def test_a_repository_is_made_once(catalog: Catalog) -> None:
     with catalog.begin() as tx:
         one, two = tx.repositories.ensure(NAME), tx.repositories.ensure(NAME)
     assert one == two
+
+
+def opened_there(
+    address: str, together: "multiprocessing.synchronize.Barrier", answers: "multiprocessing.Queue[str]"
+) -> None:
+    """In another process, at the same moment as the others: open the database for the first time."""
+    database = connect(address, pool_size=1)
+    together.wait(60)
+    try:
+        with database.reading() as connection:
+            answers.put(str(connection.execute(text("PRAGMA journal_mode")).scalar_one()))
+    except Exception as error:  # told to the parent
+        answers.put(repr(error))
+
+
+@only_sqlite
+def test_processes_that_open_a_new_file_at_once_all_get_it(address: str) -> None:
+    context = multiprocessing.get_context("fork")
+    for round_ in range(25):
+        together, answers = context.Barrier(6), context.Queue()
+        arguments = (f"{address}.{round_}", together, answers)
+        processes = [context.Process(target=opened_there, args=arguments) for _ in range(6)]
+        for process in processes:
+            process.start()
+        assert [answers.get(timeout=60) for _ in processes] == ["wal"] * 6
+        for process in processes:
+            process.join(60)
 
 
 @pytest.mark.parametrize(("durable", "level"), [(True, 2), (False, 1)])
