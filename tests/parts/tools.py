@@ -80,6 +80,7 @@ TABLE = (
     Tool("curl", least=(7, 66), apt="curl"),
     Tool("openssl", version="version", least=(3,), apt="openssl"),
     Tool("nginx", version="-v", least=(1, 18), apt="nginx"),
+    Tool("caddy", version="version", least=(2, 6), apt="caddy"),
     Tool("docker-registry", least=(2, 8), apt="docker-registry"),
     Tool("initdb", least=(13,), apt="postgresql"),
     Tool("pgbouncer", least=(1, 18), apt="pgbouncer"),
