@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from tests.parts.commands import run, start, stop, wait_until
-from tests.parts.server import free_port, group_members, peak_resident
+from tests.parts.server import accepts, free_port, group_members, peak_resident
 from tests.parts.tools import ROOT, require
 
 Name = Literal["nginx", "caddy"]
@@ -92,7 +91,7 @@ def start_proxy(name: Name, ports: Sequence[int], configuration: str | None = No
         log = place / "log"
         process = start("env", *(f"{key}={value}" for key, value in environment.items()), *command, log=log)
         try:
-            wait_until(lambda: _listens(port) or process.poll() is not None, f"the start of {name}", log)
+            wait_until(lambda: accepts(port) or process.poll() is not None, f"the start of {name}", log)
             assert process.poll() is None, log.read_text()
             yield ReverseProxy(name, "https" if name == "nginx" else "http", port, process.pid, place)
         finally:
@@ -139,11 +138,6 @@ def _caddy(program: str, place: Path, port: int, ports: Sequence[int], text: str
         "XDG_CONFIG_HOME": str(place / "config"),
     }
     return [program, "run", "--config", str(place / "Caddyfile"), "--adapter", "caddyfile"], environment
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _descriptors(pid: int) -> list[Path]:
