@@ -3,9 +3,8 @@
 `prepare` is done once, by the process that serves; `create_app` once in each of its workers.
 """
 
-from collections.abc import Callable
-from contextlib import ExitStack
-from datetime import timedelta
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -21,7 +20,7 @@ from registry.api.call import Accounts, Services
 from registry.api.health import PATHS, Health
 from registry.api.redirects import Redirects
 from registry.api.router import BESIDE, Router, not_found
-from registry.audit import Audit, Origin
+from registry.audit import Audit
 from registry.catalog import schema
 from registry.catalog.catalog import Catalog
 from registry.catalog.hot import HotReads
@@ -39,8 +38,8 @@ from registry.edge.doorman import Doorman
 from registry.edge.forwarded import Forwarded
 from registry.edge.inflight import InFlight
 from registry.edge.logs import configure_logging
-from registry.jobs.periodic import Chore, Periodic
-from registry.jobs.sweep import Sweeper
+from registry.jobs.periodic import Periodic
+from registry.jobs.runner import Runner
 from registry.parts import (
     audit_for,
     data_version,
@@ -52,13 +51,11 @@ from registry.parts import (
     secret_of,
 )
 from registry.settings import Settings
+from registry.upkeep import OPERATOR, chores, job_runner, storage_chores
 from storage.blobs import BlobStore
 from storage.s3.diagnosis import claim
 
 STORE = "default"
-
-FIRST_START = Origin("moorage", "operator")
-"""Who makes the first administrator and rotates keys on schedule."""
 
 
 def prepare(settings: Settings) -> str | None:
@@ -87,7 +84,7 @@ def _prepare_accounts(settings: Settings, catalog: Catalog) -> str | None:
         fresh = not tx.keys.all()
     master = load_master_key(settings.storage.path, secret_of(settings, "master_key"), create=fresh)
     KeyRing(catalog, master, audit).ensure()
-    return ensure_administrator(audit, PasswordHasher(), secret_of(settings, "password"), FIRST_START)
+    return ensure_administrator(audit, PasswordHasher(), secret_of(settings, "password"), OPERATOR)
 
 
 class Server:
@@ -100,12 +97,7 @@ class Server:
         catalog = Catalog(database)
         audit = audit_for(settings, catalog)
         bridge = Bridge(sql=limits.database_threads, writes=limits.storage_threads, reads=limits.storage_threads)
-        uploads = Uploads(
-            catalog,
-            stores,
-            store=STORE,
-            limits=UploadLimits(settings.uploads.expiry, limits.uploads_per_subject, limits.blob_bytes),
-        )
+        uploads = uploads_for(settings, catalog, stores)
         hot = HotReads(catalog, data_version(database))
         pulls = Pulls(catalog)
         blobs = Blobs(catalog, stores, audit)
@@ -124,8 +116,12 @@ class Server:
             redirects=_redirects(settings, blobs, bridge),
             accounts=signing_in,
         )
-        self._sweeper = Sweeper(uploads, bridge.writes, settings.uploads.sweep_interval)
-        self._periodic = Periodic(bridge.sql, _chores(settings, catalog, audit, pulls, accounts))
+        self._bridge = bridge
+        self._periodic = (
+            Periodic(bridge.sql, chores(audit, pulls, accounts, settings.auth.key_rotation)),
+            Periodic(bridge.writes, storage_chores(uploads)),
+        )
+        self._jobs = job_runner(settings, catalog, uploads) if settings.jobs.in_server else None
         self._router = Router(services)
         self._health = Health(catalog, stores, bridge.sql)
         self._closing = ExitStack()
@@ -147,12 +143,16 @@ class Server:
     async def _live(self, receive: Receive, send: Send) -> None:
         """Follow the ASGI lifespan protocol."""
         await receive()
-        self._sweeper.start()
-        self._periodic.start()
+        for periodic in self._periodic:
+            periodic.start()
+        if self._jobs is not None:
+            self._jobs.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        await self._sweeper.stop()
-        await self._periodic.stop()
+        if self._jobs is not None:
+            await self._bridge.sql.call(self._jobs.stop)
+        for periodic in self._periodic:
+            await periodic.stop()
         self._closing.close()
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -188,36 +188,27 @@ def _access(
     return access, Accounts(doorman, accounts.tokens, accounts.keys)
 
 
-def _chores(
-    settings: Settings, catalog: Catalog, audit: Audit, pulls: Pulls, accounts: AccountServices | None
-) -> tuple[Chore, ...]:
-    microsecond = timedelta(microseconds=1)
+@contextmanager
+def job_worker(settings: Settings) -> Iterator[Runner]:
+    """Give what does jobs without a server, on a database and a store that servers have made."""
+    database = database_for(settings)
+    catalog = Catalog(database)
+    try:
+        schema.require_head(database)
+        stores = {STORE: BlobStore(driver_for(settings), name=STORE)}
+        yield job_runner(settings, catalog, uploads_for(settings, catalog, stores))
+    finally:
+        catalog.close()
 
-    def purge_audit() -> None:
-        purged = 1
-        while purged:  # in batches, so that no transaction holds up a push
-            with catalog.begin(durable=False) as tx:
-                purged = tx.audit.purge(tx.now - settings.audit.keep // microsecond)
 
-    common = (
-        Chore("audit rows", audit.flush, 1.0, at_end=True),
-        Chore("pull counts", pulls.flush, 5.0, at_end=True),
-        Chore("old audit rows", purge_audit, 3600.0),
-    )
-    if accounts is None:
-        return common
-    rotation = settings.auth.key_rotation
-    return (
-        *common,
-        Chore("last uses", accounts.used.flush, 10.0, at_end=True),
-        Chore("keys", accounts.keys.look, 5.0),
-        Chore("old failures", accounts.throttle.purge, 600.0),
-        Chore("ended logins", accounts.tokens.forget_ended, 600.0),
-        *(
-            (Chore("key rotation", partial(accounts.keys.rotate, FIRST_START, older_than=rotation), 3600.0),)
-            if rotation
-            else ()
-        ),
+def uploads_for(settings: Settings, catalog: Catalog, stores: Mapping[str, BlobStore]) -> Uploads:
+    """Give the use cases of uploads."""
+    limits = settings.limits
+    return Uploads(
+        catalog,
+        stores,
+        store=STORE,
+        limits=UploadLimits(settings.uploads.expiry, limits.uploads_per_subject, limits.blob_bytes),
     )
 
 

@@ -18,8 +18,8 @@ from registry.catalog.locks import session_locked
 from registry.catalog.tables import metadata
 from registry.catalog.trouble import translated
 
-HEAD = "0002"
-KNOWN = ("0001", "0002")
+HEAD = "0003"
+KNOWN = ("0001", "0002", "0003")
 LOCK_WAIT = 60.0
 ADVISORY_LOCK = 0x6D6F6F72616765
 """PostgreSQL's lock for whoever upgrades: "moorage" in ASCII."""

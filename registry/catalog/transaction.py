@@ -12,6 +12,7 @@ from registry.catalog.blobs import Blobs
 from registry.catalog.credentials import Credentials
 from registry.catalog.failures import LoginFailures
 from registry.catalog.grants import GrantTable
+from registry.catalog.jobs import Jobs
 from registry.catalog.journal import Journal
 from registry.catalog.keys import SigningKeys
 from registry.catalog.locks import alone
@@ -105,3 +106,8 @@ class Transaction:
     def audit(self) -> AuditTrail:
         """The audit trail."""
         return AuditTrail(self._connection, self.now)
+
+    @property
+    def jobs(self) -> Jobs:
+        """The work that no request waits for."""
+        return Jobs(self._connection, self.now)

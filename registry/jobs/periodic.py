@@ -13,6 +13,7 @@ import structlog
 
 from registry.catalog.errors import CatalogError
 from registry.edge.bridge import Lane
+from storage.errors import StorageError
 
 JITTER = 0.1
 
@@ -60,5 +61,5 @@ class Periodic:
     async def _do(self, chore: Chore) -> None:
         try:
             await self._lane.call(chore.work)
-        except CatalogError as error:
+        except (CatalogError, StorageError) as error:
             _log.warning("a chore failed; it will be tried again", chore=chore.name, reason=str(error))

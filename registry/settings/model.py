@@ -179,6 +179,13 @@ class Uploads(Section):
     sweep_interval: Duration = Field(timedelta(hours=1), gt=ZERO, description="how often that is looked for")
 
 
+class Jobs(Section):
+    """Work that no request waits for."""
+
+    in_server: bool = Field(True, description="servers do jobs themselves; false: only `moorage worker` does")
+    keep: Duration = Field(timedelta(days=30), ge=HOUR, description="how long it is told what jobs did")
+
+
 class Auth(Section):
     """Who may do what."""
 
@@ -242,6 +249,7 @@ class Settings(Section):
     database: Database = Field(default_factory=Database)
     manifests: Manifests = Field(default_factory=Manifests)
     uploads: Uploads = Field(default_factory=Uploads)
+    jobs: Jobs = Field(default_factory=Jobs)
     auth: Auth = Field(default_factory=Auth)
     secrets: Secrets = Field(default_factory=Secrets)
     admin: Admin = Field(default_factory=Admin)

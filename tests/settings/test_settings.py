@@ -56,6 +56,8 @@ SAMPLES: dict[str, tuple[str, str, object]] = {
     "manifests.allow_missing": ("true", "true", True),
     "uploads.expiry": ('"P7D"', "P7D", timedelta(days=7)),
     "uploads.sweep_interval": ("60", "60", timedelta(seconds=60)),
+    "jobs.in_server": ("false", "false", False),
+    "jobs.keep": ("86400", "P1D", timedelta(days=1)),
     "server.public_url": ('"https://hub.example"', "https://hub.example/", "https://hub.example"),
     "server.trusted_proxies": ('["10.0.0.0/8", "unix"]', "10.0.0.0/8, unix", ("10.0.0.0/8", "unix")),
     "auth.mode": ('"open"', "open", "open"),
