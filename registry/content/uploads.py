@@ -21,6 +21,9 @@ from storage.errors import Busy
 
 IDLE = timedelta(minutes=10)
 NEVER_WRITTEN = timedelta(minutes=1)
+SIGN_OF_LIFE = timedelta(seconds=20)
+"""How long a session may take bytes without its row's telling; well below NEVER_WRITTEN."""
+
 MICROSECOND = timedelta(microseconds=1)
 SWEEP_BATCH = 100
 
@@ -32,6 +35,11 @@ class UploadLimits:
     expiry: timedelta = timedelta(hours=24)
     per_subject: int = 256
     blob_bytes: int = 20 * 2**30
+
+    @property
+    def sign_of_life(self) -> timedelta:
+        """How often a request that writes says so in the session's row, so that no process takes it for idle."""
+        return min(SIGN_OF_LIFE, self.expiry / 4)
 
 
 class Uploads:
@@ -76,6 +84,7 @@ class Uploads:
         """
         session = self.status(name, session_id, subject=subject)
         if not self._remove(session):
+            self.status(name, session_id, subject=subject)  # perhaps somebody else has removed it
             raise RegistryError(
                 ErrorCode.BLOB_UPLOAD_INVALID, "another request is still writing to this upload; let it end first"
             )
@@ -122,7 +131,14 @@ class Uploads:
         self.stores[store].settle(session_id, lambda key: self._known_or_undone(store, session_id, key))
 
     def _remove(self, session: UploadSession) -> bool:
-        """Free a session's bytes, then forget it; False where somebody is writing to it."""
+        """Free a session's bytes, then forget it; False where somebody is writing to it, or has since it was read.
+
+        The holder of a session is known in its own process, or on files on its own machine; that bytes came through
+        another one, only the row tells.
+        """
+        with self.catalog.read() as tx:
+            if not tx.uploads.stands(session):
+                return False
         try:
             self._free(session.store, session.id, session.state)
         except Busy:

@@ -185,7 +185,7 @@ def _final(error: Exception, subject: str) -> StorageError | None:
     code, status, message = told
     if code == "NoSuchUpload":
         return UploadGone(subject)
-    if code in ("NoSuchKey", "404"):
+    if code in ("NoSuchKey", "404", "InvalidPart"):  # the last: a part is gone, or another writer's has its number
         return NotFound(subject)
     if code in _PASSING or status >= 500 or status == 429 or status == 200:
         return None

@@ -162,7 +162,7 @@ def test_a_session_that_somebody_else_moved_is_not_moved_again(room: Room) -> No
     reception.write([b"one"])
     with room.catalog.begin() as tx:
         tx.uploads.advance(tx.uploads.get(session_id), 7, b"")
-    with refused(ErrorCode.BLOB_UPLOAD_UNKNOWN):
+    with refused(ErrorCode.UPLOAD_OUT_OF_ORDER):
         reception.pause()
     reception.close()
 
