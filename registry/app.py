@@ -29,7 +29,7 @@ from registry.content.blobs import Blobs
 from registry.content.listings import Listings
 from registry.content.manifests import Manifests
 from registry.content.pulls import Pulls
-from registry.content.uploads import UploadLimits, Uploads
+from registry.content.stores import adopt, require_named
 from registry.edge.access import Access, AccountAccess, OpenAccess
 from registry.edge.access_log import AccessLog
 from registry.edge.bridge import Bridge
@@ -43,40 +43,40 @@ from registry.jobs.periodic import Chore, Periodic
 from registry.jobs.sweep import Sweeper
 from registry.parts import (
     audit_for,
+    claim_stores,
     data_version,
     database_for,
     direct_database,
-    driver_for,
     migration_lock,
-    s3_options,
     secret_of,
+    stores_for,
+    uploads_for,
 )
 from registry.settings import Settings
-from storage.blobs import BlobStore
-from storage.s3.diagnosis import claim
-
-STORE = "default"
 
 FIRST_START = Origin("moorage", "operator")
 """Who makes the first administrator and rotates keys on schedule."""
 
 
 def prepare(settings: Settings) -> str | None:
-    """Bring the database's schema, keys and first administrator up to date.
+    """Bring the database's schema, stores' names, keys and first administrator up to date.
 
     Returns: the first administrator's random password, to be shown once; None where there is none to show.
     Raises:  registry.catalog.schema.SchemaError, registry.accounts.keys.WrongMasterKeyError,
-             registry.accounts.first_start.BadAdminPassword, storage.errors.StorageError.
+             registry.accounts.first_start.BadAdminPassword, registry.content.stores.StoreNotNamed,
+             storage.errors.StorageError.
     """
-    if settings.storage.driver == "s3":
-        claim(s3_options(settings))
+    claim_stores(settings)
     database = direct_database(settings)
     try:
         if settings.database.auto_migrate:
             schema.upgrade(database, migration_lock(settings))
         else:
             schema.require_head(database)
-        return _prepare_accounts(settings, Catalog(database)) if settings.auth.mode == "accounts" else None
+        catalog = Catalog(database)
+        adopt(catalog, settings.storage.stores[-1])
+        require_named(catalog, settings.storage.stores)
+        return _prepare_accounts(settings, catalog) if settings.auth.mode == "accounts" else None
     finally:
         database.close()
 
@@ -96,16 +96,11 @@ class Server:
     def __init__(self, settings: Settings) -> None:
         limits = settings.limits
         database = database_for(settings)
-        stores = {STORE: BlobStore(driver_for(settings), name=STORE)}
+        stores = stores_for(settings)
         catalog = Catalog(database)
         audit = audit_for(settings, catalog)
         bridge = Bridge(sql=limits.database_threads, writes=limits.storage_threads, reads=limits.storage_threads)
-        uploads = Uploads(
-            catalog,
-            stores,
-            store=STORE,
-            limits=UploadLimits(settings.uploads.expiry, limits.uploads_per_subject, limits.blob_bytes),
-        )
+        uploads = uploads_for(settings, catalog, stores)
         hot = HotReads(catalog, data_version(database))
         pulls = Pulls(catalog)
         blobs = Blobs(catalog, stores, audit)
@@ -127,7 +122,7 @@ class Server:
         self._sweeper = Sweeper(uploads, bridge.writes, settings.uploads.sweep_interval)
         self._periodic = Periodic(bridge.sql, _chores(settings, catalog, audit, pulls, accounts))
         self._router = Router(services)
-        self._health = Health(catalog, stores, bridge.sql)
+        self._health = Health(catalog, stores, bridge.sql, writes=settings.storage.driver)
         self._closing = ExitStack()
         for close in (catalog.close, hot.close, bridge.close):
             self._closing.callback(close)

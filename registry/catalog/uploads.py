@@ -1,6 +1,6 @@
 """Upload sessions: what is needed to go on with an upload in any process, after any restart."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, exists, func, insert, select, update
@@ -90,6 +90,13 @@ class UploadSessions:
         row = {"session": session.id, "seen": session.offset, "reached": offset, "now_state": state, "at": self._now}
         if self._connection.execute(_advance, row).rowcount != 1:
             raise Conflict(session.id)
+
+    def touch(self, session: UploadSession) -> UploadSession:
+        """Note that a session is still at work. Raises Conflict where it is gone or somebody took it over."""
+        query = update(_row).where(_row.c.id == session.id, _row.c.active_at == session.active_at)
+        if self._connection.execute(query.values(active_at=self._now)).rowcount != 1:
+            raise Conflict(session.id)
+        return replace(session, active_at=self._now)
 
     def finish(self, session: UploadSession) -> bool:
         """Forget a session whose bytes are a blob now; False where it is gone or somebody took it over meanwhile."""
