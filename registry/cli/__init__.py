@@ -8,7 +8,23 @@ import sys
 import typer
 
 from registry import __version__
-from registry.cli import audit, config, db, explain, grant, key, org, repo, robot, serve, team, tls, token, user
+from registry.cli import (
+    audit,
+    config,
+    db,
+    explain,
+    grant,
+    key,
+    org,
+    repo,
+    robot,
+    serve,
+    storage,
+    team,
+    tls,
+    token,
+    user,
+)
 
 app = typer.Typer(
     name="moorage",
@@ -30,6 +46,7 @@ for name, group in (
     ("key", key),
     ("audit", audit),
     ("db", db),
+    ("storage", storage),
 ):
     app.add_typer(group.app, name=name)
 app.add_typer(config.app, name="config")
