@@ -3,7 +3,7 @@
 `prepare` is done once, by the process that serves; `create_app` once in each of its workers.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
@@ -28,7 +28,7 @@ from registry.content.blobs import Blobs
 from registry.content.listings import Listings
 from registry.content.manifests import Manifests
 from registry.content.pulls import Pulls
-from registry.content.uploads import UploadLimits, Uploads
+from registry.content.stores import adopt, require_named
 from registry.edge.access import Access, AccountAccess, OpenAccess
 from registry.edge.access_log import AccessLog
 from registry.edge.bridge import Bridge
@@ -42,38 +42,38 @@ from registry.jobs.periodic import Periodic
 from registry.jobs.runner import Runner
 from registry.parts import (
     audit_for,
+    claim_stores,
     data_version,
     database_for,
     direct_database,
-    driver_for,
     migration_lock,
-    s3_options,
     secret_of,
+    stores_for,
+    uploads_for,
 )
 from registry.settings import Settings
 from registry.upkeep import OPERATOR, chores, job_runner, storage_chores
-from storage.blobs import BlobStore
-from storage.s3.diagnosis import claim
-
-STORE = "default"
 
 
 def prepare(settings: Settings) -> str | None:
-    """Bring the database's schema, keys and first administrator up to date.
+    """Bring the database's schema, stores' names, keys and first administrator up to date.
 
     Returns: the first administrator's random password, to be shown once; None where there is none to show.
     Raises:  registry.catalog.schema.SchemaError, registry.accounts.keys.WrongMasterKeyError,
-             registry.accounts.first_start.BadAdminPassword, storage.errors.StorageError.
+             registry.accounts.first_start.BadAdminPassword, registry.content.stores.StoreNotNamed,
+             storage.errors.StorageError.
     """
-    if settings.storage.driver == "s3":
-        claim(s3_options(settings))
+    claim_stores(settings)
     database = direct_database(settings)
     try:
         if settings.database.auto_migrate:
             schema.upgrade(database, migration_lock(settings))
         else:
             schema.require_head(database)
-        return _prepare_accounts(settings, Catalog(database)) if settings.auth.mode == "accounts" else None
+        catalog = Catalog(database)
+        adopt(catalog, settings.storage.stores[-1])
+        require_named(catalog, settings.storage.stores)
+        return _prepare_accounts(settings, catalog) if settings.auth.mode == "accounts" else None
     finally:
         database.close()
 
@@ -93,7 +93,7 @@ class Server:
     def __init__(self, settings: Settings) -> None:
         limits = settings.limits
         database = database_for(settings)
-        stores = {STORE: BlobStore(driver_for(settings), name=STORE)}
+        stores = stores_for(settings)
         catalog = Catalog(database)
         audit = audit_for(settings, catalog)
         bridge = Bridge(sql=limits.database_threads, writes=limits.storage_threads, reads=limits.storage_threads)
@@ -123,7 +123,7 @@ class Server:
         )
         self._jobs = job_runner(settings, catalog, uploads) if settings.jobs.in_server else None
         self._router = Router(services)
-        self._health = Health(catalog, stores, bridge.sql)
+        self._health = Health(catalog, stores, bridge.sql, writes=settings.storage.driver)
         self._closing = ExitStack()
         for close in (catalog.close, hot.close, bridge.close):
             self._closing.callback(close)
@@ -195,21 +195,10 @@ def job_worker(settings: Settings) -> Iterator[Runner]:
     catalog = Catalog(database)
     try:
         schema.require_head(database)
-        stores = {STORE: BlobStore(driver_for(settings), name=STORE)}
-        yield job_runner(settings, catalog, uploads_for(settings, catalog, stores))
+        require_named(catalog, settings.storage.stores)
+        yield job_runner(settings, catalog, uploads_for(settings, catalog, stores_for(settings)))
     finally:
         catalog.close()
-
-
-def uploads_for(settings: Settings, catalog: Catalog, stores: Mapping[str, BlobStore]) -> Uploads:
-    """Give the use cases of uploads."""
-    limits = settings.limits
-    return Uploads(
-        catalog,
-        stores,
-        store=STORE,
-        limits=UploadLimits(settings.uploads.expiry, limits.uploads_per_subject, limits.blob_bytes),
-    )
 
 
 def account_services(settings: Settings, catalog: Catalog, audit: Audit) -> AccountServices:

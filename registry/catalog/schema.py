@@ -4,7 +4,6 @@ A look without a lock comes first, for at nearly every start there is nothing to
 there is. A database that a newer Moorage has touched, or that is half done, is refused in words, never guessed at.
 """
 
-import fcntl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -14,6 +13,7 @@ from pathlib import Path
 from sqlalchemy import inspect, text
 
 from registry.catalog.engine import Database
+from registry.catalog.exclusive import try_lock
 from registry.catalog.locks import session_locked
 from registry.catalog.tables import metadata
 from registry.catalog.trouble import translated
@@ -117,7 +117,7 @@ def _run(database: Database) -> None:
 @contextmanager
 def _file_locked(path: Path) -> Iterator[None]:
     with path.open("a") as file:
-        _wait_for(lambda: _try_lock(file.fileno()), str(path))
+        _wait_for(lambda: try_lock(file.fileno()), str(path))
         yield
 
 
@@ -131,11 +131,3 @@ def _wait_for(locked: Callable[[], bool], what: str) -> None:
         if time.monotonic() > deadline:
             raise SchemaError(f"another process has been upgrading the database for {LOCK_WAIT:.0f} s ({what})")
         time.sleep(0.1)
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

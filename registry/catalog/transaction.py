@@ -17,6 +17,7 @@ from registry.catalog.journal import Journal
 from registry.catalog.keys import SigningKeys
 from registry.catalog.locks import alone
 from registry.catalog.manifests import Manifests
+from registry.catalog.placement import Placement
 from registry.catalog.repositories import Repositories
 from registry.catalog.search import SearchIndex
 from registry.catalog.tags import Tags
@@ -51,6 +52,11 @@ class Transaction:
     def blobs(self) -> Blobs:
         """The blobs and their links."""
         return Blobs(self._connection, self.now, self.journal)
+
+    @property
+    def placement(self) -> Placement:
+        """Where blobs lie."""
+        return Placement(self._connection, self.now, self.journal)
 
     @property
     def manifests(self) -> Manifests:

@@ -20,6 +20,7 @@ from registry.cli import (
     repo,
     robot,
     serve,
+    storage,
     team,
     tls,
     token,
@@ -49,6 +50,7 @@ for name, group in (
     ("audit", audit),
     ("db", db),
     ("job", job),
+    ("storage", storage),
 ):
     app.add_typer(group.app, name=name)
 app.add_typer(config.app, name="config")

@@ -82,7 +82,7 @@ def _run(settings: "Settings") -> int:
     from registry.catalog.errors import CatalogError, CatalogUnavailable
     from registry.catalog.schema import SchemaError
     from registry.edge.logs import configure_logging
-    from registry.parts import sole_server
+    from registry.parts import places, sole_server
     from registry.serving.serve import serve_granian, serve_uvicorn
     from storage.errors import StorageError
     from storage.layout import Layout
@@ -91,7 +91,7 @@ def _run(settings: "Settings") -> int:
     engines = {"uvicorn": serve_uvicorn, "granian": serve_granian}
     try:
         plan = _plan(settings)
-        with Layout.open(settings.storage.path, create=True).lock(), sole_server(settings):
+        with Layout.open(settings.storage.path, create=True).lock(places(settings)), sole_server(settings):
             welcome = Welcome(settings, prepare(settings))
             try:
                 return engines[settings.server.engine](app_factory(settings), plan, announce=welcome.say)

@@ -12,7 +12,7 @@ def worker(config: Config = None, data: Data = None) -> None:
     """Do jobs until SIGTERM. It takes the settings of the servers; set jobs.in_server = false for them to do none."""
     settings, _ = read_settings(config, {"storage": {"path": data}} if data is not None else None)
     from registry.app import job_worker
-    from registry.catalog.errors import CatalogUnavailable
+    from registry.catalog.errors import CatalogError, CatalogUnavailable
     from registry.catalog.schema import SchemaError
     from registry.cli.administration import become_owner
     from registry.edge.logs import configure_logging
@@ -22,7 +22,7 @@ def worker(config: Config = None, data: Data = None) -> None:
     configure_logging(settings.log.format, settings.log.level)
     told = threading.Event()
     try:
-        if settings.storage.driver == "files" or settings.database.url is None:
+        if "files" in settings.storage.stores or settings.database.url is None:
             become_owner(settings.storage.path)
             Layout.open(settings.storage.path)
         with job_worker(settings) as runner:
@@ -34,5 +34,5 @@ def worker(config: Config = None, data: Data = None) -> None:
             runner.stop()
     except CatalogUnavailable as error:
         stop(f"the database cannot be used now: {error}")
-    except (SchemaError, StorageError) as error:
+    except (SchemaError, StorageError, CatalogError) as error:
         stop(str(error))

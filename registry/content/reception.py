@@ -13,18 +13,13 @@ from datetime import timedelta
 from registry.catalog.blobs import Blob
 from registry.catalog.errors import CatalogUnavailable, Conflict, NotFound, OutcomeUnknown
 from registry.catalog.uploads import UploadSession
-from registry.content.uploads import MICROSECOND, Uploads, find_session
+from registry.content.uploads import MICROSECOND, Uploads, find_session, key_lifetime
 from registry.oci.errors import ErrorCode, RegistryError
 from registry.oci.names import RepositoryName
 from storage.blobs import BlobWriter, StoredBlob
 from storage.digest import Digest
 from storage.errors import Busy, DigestMismatch, Unsettled
 from storage.errors import NotFound as BytesGone
-
-FILE_KEY_LIFETIME = timedelta(seconds=10)
-REMOTE_KEY_LIFETIME = timedelta(hours=1)
-"""How long the bytes of a replaced key stay: for a read that has just looked it up, or a presigned address."""
-
 
 Pieces = Sequence[bytes]
 """A block in the pieces in which it came."""
@@ -133,7 +128,8 @@ class Reception:
                     before = None
                 blob = tx.blobs.put(stored.digest, stored.size, session.store, stored.key)
                 if before is not None and (before.store, before.key) != (blob.store, blob.key):
-                    tx.blobs.discard(before.store, before.key, tx.now + self._lifetime(before) // MICROSECOND)
+                    lifetime = key_lifetime(self._uploads.stores[before.store], before.key)
+                    tx.blobs.discard(before.store, before.key, tx.now + lifetime // MICROSECOND)
                 tx.blobs.link(session.repository_id, blob)
         if gone:
             raise RegistryError(ErrorCode.BLOB_UPLOAD_UNKNOWN)
@@ -157,10 +153,6 @@ class Reception:
             tx.uploads.settle(self._session_id)
             session = find_session(tx, self._name, self._session_id, subject=self._subject)
         return session is not None and session.offset == offset
-
-    def _lifetime(self, blob: Blob) -> timedelta:
-        local = self._uploads.stores[blob.store].local_path(blob.key) is not None
-        return FILE_KEY_LIFETIME if local else REMOTE_KEY_LIFETIME
 
     def _ended(self, last: Pieces, *, whole: bool) -> tuple[UploadSession, BlobWriter]:
         if last:

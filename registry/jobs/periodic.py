@@ -55,7 +55,7 @@ class Periodic:
 
     async def _repeat(self, chore: Chore) -> None:
         while True:
-            await asyncio.sleep(chore.interval * random.uniform(1, 1 + JITTER))  # noqa: S311  # spreads workers
+            await asyncio.sleep(chore.interval * random.SystemRandom().uniform(1, 1 + JITTER))  # spreads workers
             await self._do(chore)
 
     async def _do(self, chore: Chore) -> None:

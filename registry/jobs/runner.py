@@ -63,10 +63,10 @@ class Runner:
         return job is not None
 
     def _work(self) -> None:
-        pause = LOOK * random.random()  # noqa: S311  # spreads workers
+        pause = LOOK * random.SystemRandom().random()  # spreads workers
         while not self._stop.wait(pause):
             try:
-                pause = 0.0 if self.turn() else LOOK * random.uniform(1, 1.5)  # noqa: S311
+                pause = 0.0 if self.turn() else LOOK * random.SystemRandom().uniform(1, 1.5)
             except CatalogError as error:
                 _log.warning("jobs cannot be looked at; it will be tried again", reason=str(error))
                 pause = 5 * LOOK
@@ -153,7 +153,7 @@ class Runner:
 
 def _pause(attempts: int) -> float:
     """Give the seconds until the next attempt: each time twice as long, and never the same for two jobs."""
-    return min(FIRST_RETRY * 2.0 ** (attempts - 1), LAST_RETRY) * random.uniform(1, 1.25)  # noqa: S311
+    return min(FIRST_RETRY * 2.0 ** (attempts - 1), LAST_RETRY) * random.SystemRandom().uniform(1, 1.25)
 
 
 def _microseconds(seconds: float) -> int:

@@ -6,7 +6,16 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
 
 
 def _seconds(value: object) -> object:
@@ -142,12 +151,27 @@ class Storage(Section):
     """Where the bytes are."""
 
     driver: Literal["files", "s3"] = Field("files", description="files in the data directory, or an S3 bucket")
-
+    former: Literal["files", "s3"] | None = Field(
+        None, description="where blobs are being moved away from, by `moorage storage migrate`; none: nowhere"
+    )
     path: Path = Field(Path("moorage-data"), description="the data directory; `moorage serve` creates it")
     reserve_bytes: int = Field(
         256 * 2**20, ge=0, description="uploads are refused below this much free space, or 5 % if that is less"
     )
     s3: S3 = Field(default_factory=S3)
+
+    @field_validator("former")
+    @classmethod
+    def _is_another(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """Refuse a move from a store to itself."""
+        if value is not None and value == info.data.get("driver"):
+            raise ValueError("it is the store that blobs were in before, and so another one than storage.driver")
+        return value
+
+    @property
+    def stores(self) -> tuple[str, ...]:
+        """Name the stores that are open: the one for new blobs first, then the former one, if any."""
+        return (self.driver, self.former) if self.former else (self.driver,)
 
 
 class Database(Section):

@@ -171,7 +171,7 @@ class Bucket:
 def _pauses() -> Iterator[float]:
     longest = _FIRST_PAUSE
     while True:
-        yield random.uniform(longest / 2, longest)  # noqa: S311  # spreads retries
+        yield random.SystemRandom().uniform(longest / 2, longest)  # spreads retries
         longest = min(longest * 2, _LONGEST_PAUSE)
 
 

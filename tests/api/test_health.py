@@ -32,7 +32,7 @@ def test_storage_that_takes_no_bytes_is_read_only_and_still_ready(fast_directory
         (data / "uploads").rename(data / "away")
         document = registry.get("/readyz").expect(200).json()
         assert document["status"] == "read-only"
-        assert str(data) in document["storage default"]
+        assert str(data) in document["storage files"]
         (data / "away").rename(data / "uploads")
         assert registry.get("/readyz").expect(200).json() == {"status": "ready"}
 

@@ -3,8 +3,8 @@
 import pytest
 
 from auth.policy import Reach
-from registry.content.reception import FILE_KEY_LIFETIME, REMOTE_KEY_LIFETIME, ChunkRange
-from registry.content.uploads import IDLE, MICROSECOND, NEVER_WRITTEN
+from registry.content.reception import ChunkRange
+from registry.content.uploads import FILE_KEY_LIFETIME, IDLE, MICROSECOND, NEVER_WRITTEN, REMOTE_KEY_LIFETIME
 from registry.oci.errors import ErrorCode, RegistryError
 from storage.digest import Digest
 from tests.content.conftest import ANN, NAME, SECOND, Room

@@ -31,6 +31,7 @@ SAMPLES: dict[str, tuple[str, str, object]] = {
     "limits.storage_threads": ("2", "2", 2),
     "limits.database_threads": ("2", "2", 2),
     "storage.driver": ('"s3"', "s3", "s3"),
+    "storage.former": ('"s3"', "s3", "s3"),
     "storage.s3.bucket": ('"images"', "images", "images"),
     "storage.s3.prefix": ('"hub"', "hub", "hub/"),
     "storage.s3.endpoint": ('"http://s3:7480"', "http://s3:7480/", "http://s3:7480"),
