@@ -18,6 +18,12 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from types import FrameType
 from typing import Any
 
+from tests.faults.sabotage_shared import (
+    know_own_sessions_only,
+    let_every_writer_win,
+    remember_rights,
+    take_all_for_idle,
+)
 from tests.faults.stepwise import STEPPING, stepping
 
 Message = MutableMapping[str, Any]
@@ -304,6 +310,10 @@ ACTS: dict[str, Callable[[App], App]] = {
         tell_by_time,
         guess_freely,
         hash_all_at_once,
+        know_own_sessions_only,
+        let_every_writer_win,
+        remember_rights,
+        take_all_for_idle,
     )
 }
 

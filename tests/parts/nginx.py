@@ -85,7 +85,8 @@ class RoundRobin:
         found: list[Turn] = []
 
         def enough() -> bool:
-            found[:] = [turn for turn in map(_turn, log.read_text().splitlines()) if containing in turn.target]
+            turns = map(_turn, log.read_text().splitlines())
+            found[:] = [turn for turn in turns if turn is not None and containing in turn.target]
             return len(found) >= at_least
 
         wait_until(enough, f"{at_least} lines with {containing}", log, within=10)
@@ -115,7 +116,10 @@ def start_round_robin(ports: Sequence[int]) -> Iterator[RoundRobin]:
             stop(process)
 
 
-def _turn(line: str) -> Turn:
+def _turn(line: str) -> Turn | None:
+    """Read a line; None for what nginx answered by itself, such as a client's try to speak TLS."""
     upstreams, method, status, connection, target = line.split("\t")
+    if upstreams == "-":
+        return None
     ports = tuple(int(address.rpartition(":")[2]) for address in upstreams.replace(" : ", ", ").split(", "))
     return Turn(ports, method, int(status), connection, target)

@@ -18,7 +18,7 @@ from tests.replicas.front import Front
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.postgresql]
 
-ROUNDS = 10 if os.environ.get("MOORAGE_TEST_ALL") else 3
+ROUNDS = 6 if os.environ.get("MOORAGE_TEST_ALL") else 3
 SEED = 20261125
 PIECE = 256 << 10
 
