@@ -72,6 +72,18 @@ def answered(error: Exception) -> tuple[str, int, str] | None:
     return str(told.get("Code", "")), int(status), str(told.get("Message", ""))
 
 
+def moved_to(answer: dict[str, Any]) -> str | None:
+    """Give the region where the library found the bucket, after the store had refused the one it was told.
+
+    The library heals its calls by that, but not the addresses that it signs for others. Its own retries are off, so a
+    call that it repeated is one that it sent to another region.
+    """
+    told = answer["ResponseMetadata"]
+    if not told.get("RetryAttempts"):
+        return None
+    return str(told["HTTPHeaders"].get("x-amz-bucket-region", "which the store does not name"))
+
+
 def lacks_credentials(error: Exception) -> bool:
     """Tell whether no keys were found at all."""
     from botocore.exceptions import NoCredentialsError, PartialCredentialsError

@@ -228,8 +228,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def doListMultipartUploads(self) -> Result:
         rows = {(item.key, name): item.initiated for name, item in self.fake.multiparts.items()}
-        marker = (self.query.get("key-marker", ""), self.query.get("upload-id-marker", ""))
-        found = [row for row in sorted(rows) if row[0].startswith(self.query["prefix"]) and row > marker]
+        after = self.query.get("key-marker", "")
+        found = [row for row in sorted(rows) if row[0].startswith(self.query["prefix"]) and row[0] > after]
         more = len(found) > PAGE
         text = "".join(
             f"<Upload><Key>{escape(key)}</Key><UploadId>{name}</UploadId>"
