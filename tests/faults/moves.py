@@ -68,7 +68,7 @@ class Site:
             *args,
         ]
         pipe = subprocess.PIPE
-        return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=clean_environment())
+        return subprocess.Popen([*command, *args], stdout=pipe, stderr=pipe, text=True, env=clean_environment())
 
     def move(self, *args: str) -> dict[str, Any]:
         """Move everything that can be, and give what the command says."""
