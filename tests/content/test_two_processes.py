@@ -224,3 +224,21 @@ def test_a_sign_of_life_finds_that_another_process_was_quicker(two: tuple[Proces
     slower.close()
     assert told.value.code is ErrorCode.UPLOAD_OUT_OF_ORDER
     assert told.value.headers["range"] == f"0-{len(CONTENT) - 1}"
+
+
+def test_of_two_that_cancel_at_once_the_slower_is_told_that_it_is_gone(
+    two: tuple[Process, Process], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = two
+    session_id = first.uploads.start(NAME, subject="ann")
+    stands = UploadSessions.stands
+
+    def meanwhile(self: UploadSessions, session: UploadSession) -> bool:
+        monkeypatch.undo()
+        second.uploads.cancel(NAME, session_id, subject="ann")
+        return stands(self, session)
+
+    monkeypatch.setattr(UploadSessions, "stands", meanwhile)
+    with pytest.raises(RegistryError) as told:
+        first.uploads.cancel(NAME, session_id, subject="ann")
+    assert told.value.code is ErrorCode.BLOB_UPLOAD_UNKNOWN
