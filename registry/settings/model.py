@@ -222,7 +222,7 @@ class Auth(Section):
         timedelta(minutes=5),
         ge=MINUTE,
         le=HOUR,
-        description="how long a token is good; so long a revoked right lives on",
+        description="how long a token is good; so long, and 30 s for clocks that differ, a revoked right lives on",
     )
     refresh_tokens: bool = Field(
         True, description="give `docker login` a revocable refresh token to keep in place of the password"

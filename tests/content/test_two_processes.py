@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 
@@ -208,3 +209,36 @@ def test_a_session_that_moves_on_while_a_sweep_looks_at_it_is_left_alone(
     monkeypatch.setattr(UploadSessions, "stale", meanwhile)
     assert second.uploads.sweep_sessions() == 0
     assert first.reception(session_id).finish([], DIGEST).size == len(CONTENT)
+
+
+def test_a_sign_of_life_finds_that_another_process_was_quicker(two: tuple[Process, Process]) -> None:
+    """The slower one is told before it has sent all of its bytes."""
+    first, second = two
+    first.uploads.limits = UploadLimits(expiry=timedelta(microseconds=4))  # a sign with every block
+    session_id = first.uploads.start(NAME, subject="ann")
+    slower, faster = first.reception(session_id), second.reception(session_id)
+    slower.write([b"other"])
+    faster.pause([CONTENT])
+    with pytest.raises(RegistryError) as told:
+        slower.write([b"bytes"])
+    slower.close()
+    assert told.value.code is ErrorCode.UPLOAD_OUT_OF_ORDER
+    assert told.value.headers["range"] == f"0-{len(CONTENT) - 1}"
+
+
+def test_of_two_that_cancel_at_once_the_slower_is_told_that_it_is_gone(
+    two: tuple[Process, Process], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = two
+    session_id = first.uploads.start(NAME, subject="ann")
+    stands = UploadSessions.stands
+
+    def meanwhile(self: UploadSessions, session: UploadSession) -> bool:
+        monkeypatch.undo()
+        second.uploads.cancel(NAME, session_id, subject="ann")
+        return stands(self, session)
+
+    monkeypatch.setattr(UploadSessions, "stands", meanwhile)
+    with pytest.raises(RegistryError) as told:
+        first.uploads.cancel(NAME, session_id, subject="ann")
+    assert told.value.code is ErrorCode.BLOB_UPLOAD_UNKNOWN
