@@ -16,7 +16,7 @@ BIN = Path(sys.executable).parent
 GUIDES = (
     *("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"),
     *("docs/install.md", "docs/administration.md", "docs/clients.md", "docs/ci.md", "docs/kubernetes.md"),
-    *("docs/postgresql.md", "docs/s3.md"),
+    *("docs/postgresql.md", "docs/s3.md", "docs/growing.md", "docs/running-on-kubernetes.md"),
 )
 
 
@@ -44,18 +44,23 @@ def test_the_context_of_the_image_holds_what_the_dockerfile_copies() -> None:
     assert sources == allowed
 
 
-def test_the_unit_is_what_systemd_expects(tmp_path: Path) -> None:
+UNITS = ("moorage.service", "moorage-worker.service")
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_the_unit_is_what_systemd_expects(name: str, tmp_path: Path) -> None:
     analyze = found("systemd-analyze")
-    unit = tmp_path / "moorage.service"
-    unit.write_text(text_of("deploy/moorage.service").replace("/opt/moorage/bin", str(BIN)))
+    unit = tmp_path / name
+    unit.write_text(text_of(f"deploy/{name}").replace("/opt/moorage/bin", str(BIN)))
     said = subprocess.run([analyze, "verify", "--man=no", unit], capture_output=True, text=True, check=False)
     assert (said.returncode, said.stderr) == (0, "")
 
 
-def test_the_unit_is_shut_off_from_the_machine(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", UNITS)
+def test_the_unit_is_shut_off_from_the_machine(name: str, tmp_path: Path) -> None:
     analyze = found("systemd-analyze")
-    unit = tmp_path / "moorage.service"
-    unit.write_text(text_of("deploy/moorage.service"))
+    unit = tmp_path / name
+    unit.write_text(text_of(f"deploy/{name}"))
     # 15 of 100: what is left is reaching the network, and being a process at all.
     run(analyze, "security", "--offline=true", "--threshold=15", unit)
 

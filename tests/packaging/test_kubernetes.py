@@ -6,6 +6,7 @@ No cluster is here: nothing of this has been started by Kubernetes.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from registry.settings import Settings
 from registry.settings.sources import load
 from tests.packaging.composed import DEPLOY, make_secrets
 from tests.parts.commands import run
+from tests.parts.guides import read_guide
 from tests.parts.server import clean_environment
 from tests.parts.tools import TOOLS, require
 
@@ -192,3 +194,18 @@ def test_all_of_it_is_about_the_same_pods(rendered: Mapping[str, Object], contai
 
 def test_the_image_is_this_version_s(container: Mapping[str, Any]) -> None:
     assert container["image"] == f"moorage:{__version__}"
+
+
+def test_a_kustomization_of_one_s_own_is_as_the_guide_says(tmp_path: Path) -> None:
+    guide = read_guide("running-on-kubernetes.md")
+    own = guide.files("Replicas")["kustomization.yaml"]
+    (tmp_path / "kustomization.yaml").write_text(own.replace("path/to", os.path.relpath(HERE.parents[1], tmp_path)))
+    shutil.copy(HERE / "ingress.yaml", tmp_path)
+    (tmp_path / "moorage.toml").write_text('[server]\npublic_url = "https://mine.example"\n')
+    objects = list(yaml.safe_load_all(run(require("kubectl"), "kustomize", tmp_path)))
+    found = {made["kind"]: made for made in objects}
+    assert {made["metadata"]["namespace"] for made in objects} == {"moorage"}
+    assert "mine.example" in found["ConfigMap"]["data"]["moorage.toml"]
+    (container,) = found["Deployment"]["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == f"images.example/moorage:{__version__}"
+    assert "Ingress" in found

@@ -195,9 +195,22 @@ def test_a_replica_that_is_away_is_passed_over(name: Name, origin: RunningServer
 
 @pytest.mark.parametrize("name", ["nginx", "caddy"])
 def test_without_any_replica_clients_are_told_to_wait(name: Name) -> None:
-    with start_proxy(name, [free_port()]) as proxy, connected(proxy) as connection:
+    short = {"MOORAGE_WAIT": "1s"}
+    with start_proxy(name, [free_port()], environment=short) as proxy, connected(proxy) as connection:
         connection.request("GET", "/v2/")
         answer = connection.getresponse()
         assert (answer.status, answer.headers["retry-after"]) == (503, "2")
         assert answer.headers["content-type"] == "application/json"
         assert b'"code":"UNAVAILABLE"' in answer.read()
+
+
+def test_caddy_holds_requests_while_the_only_replica_is_restarted(tmp_path: Path) -> None:
+    with (
+        start_moorage(tmp_path / "data") as server,
+        start_proxy("caddy", [server.port], environment={"MOORAGE_WAIT": "60s"}) as proxy,
+        connected(proxy) as connection,
+    ):
+        server.stop()
+        connection.request("GET", "/v2/")
+        server.start()
+        assert connection.getresponse().status == 200

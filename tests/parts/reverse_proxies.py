@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,10 +76,17 @@ class ReverseProxy:
 
 
 @contextmanager
-def start_proxy(name: Name, ports: Sequence[int], configuration: str | None = None) -> Iterator[ReverseProxy]:
+def start_proxy(
+    name: Name,
+    ports: Sequence[int],
+    *,
+    configuration: str | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[ReverseProxy]:
     """nginx with TLS, or Caddy without, before servers on these loopback ports.
 
     Args: configuration: the text of deploy/nginx.conf or deploy/Caddyfile, if it is not to be as it is there.
+          environment: variables for Caddy's, such as MOORAGE_WAIT.
     """
     file = ROOT / "deploy" / ("nginx.conf" if name == "nginx" else "Caddyfile")
     text = file.read_text(encoding="utf-8") if configuration is None else configuration
@@ -87,9 +94,10 @@ def start_proxy(name: Name, ports: Sequence[int], configuration: str | None = No
     with tempfile.TemporaryDirectory(prefix=f"moorage-{name}-") as directory:
         place, port = Path(directory), free_port()
         prepare = _nginx if name == "nginx" else _caddy
-        command, environment = prepare(program, place, port, ports, text)
+        command, variables = prepare(program, place, port, ports, text)
+        variables |= environment or {}
         log = place / "log"
-        process = start("env", *(f"{key}={value}" for key, value in environment.items()), *command, log=log)
+        process = start("env", *(f"{key}={value}" for key, value in variables.items()), *command, log=log)
         try:
             wait_until(lambda: accepts(port) or process.poll() is not None, f"the start of {name}", log)
             assert process.poll() is None, log.read_text()
