@@ -49,10 +49,9 @@ def _bucket(settings: Settings) -> list[str]:
 def _database(settings: Settings) -> list[str]:
     if settings.database.url is None and not (settings.storage.path / "moorage.db").exists():
         return []
-    found = []
-    for key, open_database in (("database", database_for), ("database.direct_url", direct_database)):
-        if key == "database" or settings.database.direct_url is not None:
-            found += [f"{key}: {problem}" for problem in _schema(open_database, settings)]
+    found = [f"{database_key(settings)}: {problem}" for problem in _schema(database_for, settings)]
+    if settings.database.direct_url is not None:
+        found += [f"database.direct_url: {problem}" for problem in _schema(direct_database, settings)]
     return found or _stores(settings)
 
 
@@ -66,6 +65,11 @@ def _stores(settings: Settings) -> list[str]:
     finally:
         database.close()
     return []
+
+
+def database_key(settings: Settings) -> str:
+    """Name the setting that says where the database is."""
+    return "storage.path" if settings.database.url is None else "database.url"
 
 
 def _schema(open_database: Callable[[Settings], Database], settings: Settings) -> list[str]:

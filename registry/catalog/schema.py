@@ -34,6 +34,10 @@ class SchemaError(Exception):
     """The database cannot be used as it is; the message says what to do."""
 
 
+_MAY_WRITE = text("SELECT pg_is_in_recovery(), has_schema_privilege(current_schema(), 'CREATE'), current_user")
+"""Nothing where the user sees no schema at all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """Which step the database is at, None where it is empty, and the steps that are missing."""
@@ -76,7 +80,7 @@ def upgrade(database: Database, lock_file: Path) -> bool:
     Raises: SchemaError if the database is newer than the code or half done, or another process holds the lock for too
             long; CatalogUnavailable.
     """
-    if not status(database).pending:
+    if not _writable(database).pending:
         return False
     with _file_locked(lock_file) if database.is_sqlite else _session_locked(database):
         if not status(database).pending:
@@ -86,19 +90,36 @@ def upgrade(database: Database, lock_file: Path) -> bool:
 
 
 def check(database: Database) -> None:
-    """See that the database is not newer than the code. Raises SchemaError, CatalogUnavailable."""
-    status(database)
+    """See that the database is not newer than the code, and takes writes. Raises SchemaError, CatalogUnavailable."""
+    _writable(database)
 
 
 def require_head(database: Database) -> None:
     """See that there is nothing to do. Raises SchemaError, CatalogUnavailable."""
-    found = status(database)
+    found = _writable(database)
     if found.pending:
         where = f"at schema {found.current}" if found.current else "empty"
         raise SchemaError(
             f"the database is {where}, this version of Moorage needs {HEAD}, and"
             " database.auto_migrate is off. Run `moorage db upgrade` with the same settings first."
         )
+
+
+def _writable(database: Database) -> Status:
+    """Give the status of a database that can be written to. Raises SchemaError, CatalogUnavailable."""
+    found = status(database)
+    if database.is_sqlite:
+        return found
+    with translated(), database.reading() as connection:
+        standby, may_create, user = connection.execute(_MAY_WRITE).one()
+    if standby:
+        raise SchemaError("the database is a standby, which takes no writes: name the primary in its address")
+    if found.pending and not may_create:
+        raise SchemaError(
+            f"the database's user {user} may not make tables: GRANT CREATE, USAGE ON SCHEMA public TO {user}, or let"
+            " somebody who may run `moorage db upgrade`"
+        )
+    return found
 
 
 def _run(database: Database) -> None:

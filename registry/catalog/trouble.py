@@ -22,9 +22,9 @@ from registry.catalog.errors import CatalogFull, CatalogUnavailable, Conflict
 FULL = frozenset({"53100"})
 OVERTAKEN = frozenset({"23503", "23505"})
 """A row that this one needs went, or one like it came, while the transaction ran."""
-PASSING = ("08", "53", "57", "58", "40", "55P03", "25006", "25P03", "42P01", "42703", "XX")
-"""Connections, resources, shutdown and timeouts, the system, deadlocks, locks, a standby, an idle end, a schema that
-somebody took away, damage."""
+PASSING = ("08", "53", "57", "58", "40", "55P03", "25006", "25P03", "42501", "42P01", "42703", "XX")
+"""Connections, resources, shutdown and timeouts, the system, deadlocks, locks, a standby, an idle end, rights or a
+schema that somebody took away, damage."""
 DRIVER_GAVE_UP = "This connection is closed"
 
 

@@ -81,6 +81,7 @@ def _run(settings: "Settings") -> int:
     from registry.app import app_factory, prepare
     from registry.catalog.errors import CatalogError, CatalogUnavailable
     from registry.catalog.schema import SchemaError
+    from registry.checks import database_key
     from registry.edge.logs import configure_logging
     from registry.parts import places, sole_server
     from registry.serving.serve import serve_granian, serve_uvicorn
@@ -98,7 +99,8 @@ def _run(settings: "Settings") -> int:
             finally:
                 welcome.save_password()
     except CatalogUnavailable as error:
-        stop(f"the database cannot be used now: {error}. `moorage config check` looks at it without starting")
+        key = database_key(settings)
+        stop(f"the database cannot be used now: {error}. Look at {key}; `moorage config check` does, without starting")
     except (StorageError, SchemaError, CatalogError, WrongMasterKeyError, BadAdminPassword) as error:
         stop(str(error))
     except ModuleNotFoundError as error:

@@ -109,7 +109,7 @@ class Bucket:
                     raise final from error
                 if time.monotonic() + pause + self.options.read_timeout > end:
                     self._note_silence(begun)
-                    raise Unavailable(f"{subject}: the S3 store does not answer well: {error}") from error
+                    raise Unavailable(f"{subject}: {_silence(error)}: {error}") from error
             time.sleep(pause)
         raise AssertionError("pauses never end")
 
@@ -193,6 +193,12 @@ def _pauses() -> Iterator[float]:
     while True:
         yield random.SystemRandom().uniform(longest / 2, longest)  # spreads retries
         longest = min(longest * 2, _LONGEST_PAUSE)
+
+
+def _silence(error: Exception) -> str:
+    if isinstance(error, Spoilt) or answered(error) is not None:
+        return "the S3 store does not answer well"
+    return "the S3 store cannot be reached; if it is up, look at storage.s3.endpoint"
 
 
 def _final(error: Exception, operation: str, subject: str) -> StorageError | None:

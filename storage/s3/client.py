@@ -69,7 +69,7 @@ def answered(error: Exception) -> tuple[str, int, str] | None:
         return None
     told = error.response.get("Error", {})
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return str(told.get("Code", "")), int(status), str(told.get("Message", ""))
+    return str(told.get("Code", "")), int(status), str(told.get("Message") or "")
 
 
 def moved_to(answer: dict[str, Any]) -> str | None:

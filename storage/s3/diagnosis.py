@@ -5,8 +5,9 @@ refused, for nobody could tell later what belongs to whom.
 """
 
 import uuid
+from collections.abc import Mapping
 
-from storage.errors import NotFound, StorageError
+from storage.errors import NotFound, StorageError, Unavailable
 from storage.s3.bucket import Answer, Bucket
 from storage.s3.client import moved_to
 from storage.s3.options import S3Options
@@ -74,12 +75,24 @@ def _refuse_other_region(bucket: Bucket, answer: Answer) -> None:
 def _try_an_upload(bucket: Bucket) -> None:
     """Open an upload of many parts, look at it and give it up: nothing stays, and nearly every right was needed."""
     subject, key = f"an upload to {_place(bucket)}", key_of(uuid.uuid4().hex, new_name())
-    opened = bucket.call("create_multipart_upload", subject, Key=bucket.full(key), **bucket.options.written_with)
+    wishes = bucket.options.written_with
+    try:
+        opened = bucket.call("create_multipart_upload", subject, Key=bucket.full(key), **wishes)
+    except StorageError as error:
+        raise _with_wishes(error, wishes) from error
     try:
         bucket.call("list_parts", subject, Key=bucket.full(key), UploadId=opened["UploadId"], MaxParts=1)
         next(bucket.multiparts(key), None)
     finally:
         bucket.abort(key, opened["UploadId"])
+
+
+def _with_wishes(error: StorageError, wishes: Mapping[str, str]) -> StorageError:
+    """Say what was asked for: of some servers, the refusal itself says nothing."""
+    if not wishes:
+        return error
+    asked = ", ".join(f"{name} {value}" for name, value in wishes.items())
+    return Unavailable(f"{error}; it was asked for {asked}: look at storage.s3.storage_class, sse and sse_kms_key")
 
 
 def _place(bucket: Bucket) -> str:

@@ -113,7 +113,7 @@ def test_what_is_wrong_with_an_address_is_told(
     assert ["direct_url" in problem for problem in problems(Settings.model_validate(values))] == [True]
     values["database"] = {"url": "mysql://host/name"}
     assert problems(Settings.model_validate(values)) == [
-        "database: the database is SQLite or PostgreSQL; mysql is neither"
+        "database.url: the database is SQLite or PostgreSQL; mysql is neither"
     ]
     monkeypatch.setenv("MOORAGE_DATABASE__URL", postgres.url("nowhere"))
     monkeypatch.delenv("MOORAGE_DATABASE__DIRECT_URL")

@@ -72,6 +72,7 @@ TABLE = (
     Tool("zstd", least=(1, 4), apt="zstd"),
     Tool("busybox", version="", apt="busybox-static"),
     Tool("debootstrap", least=(1,), apt="debootstrap"),
+    Tool("faketime", least=(0, 9), apt="faketime"),
     Tool("strace", least=(6,), apt="strace"),
     Tool("eatmydata", version="", apt="eatmydata"),
     Tool("mkfs.ext4", version="-V", least=(1, 46), apt="e2fsprogs"),
