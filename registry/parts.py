@@ -40,6 +40,11 @@ def direct_database(settings: Settings) -> Database:
     return connect(settings.direct_database_url, pool_size=2)
 
 
+def moving_target(url: str) -> Database:
+    """Give the database that a catalog moves to; opens nothing yet."""
+    return connect(url, pool_size=4)  # one holds a lock, one reads, one writes
+
+
 @contextmanager
 def sole_server(settings: Settings) -> Iterator[None]:
     """Be the only server on the database, where blobs lie in files of this machine; on S3 alone there may be many.

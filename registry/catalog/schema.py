@@ -15,11 +15,14 @@ from sqlalchemy import inspect, text
 from registry.catalog.engine import Database
 from registry.catalog.exclusive import try_lock
 from registry.catalog.locks import session_locked
+from registry.catalog.moving.seal import memory, sealed
 from registry.catalog.tables import metadata
 from registry.catalog.trouble import translated
 
 HEAD = "0003"
 KNOWN = ("0001", "0002", "0003")
+MOVING = "moving"
+"""In place of a step: the database is being filled by `moorage db migrate`, and no version may start on it."""
 LOCK_WAIT = 60.0
 ADVISORY_LOCK = 0x6D6F6F72616765
 """PostgreSQL's lock for whoever upgrades: "moorage" in ASCII."""
@@ -63,14 +66,42 @@ def current(database: Database) -> str | None:
 
 
 def status(database: Database) -> Status:
-    """Tell what there is to do. Raises CatalogUnavailable; SchemaError if the database is newer, or half done."""
+    """Tell what there is to do.
+
+    Raises: CatalogUnavailable; SchemaError if the database is newer, half done, half moved, or has moved elsewhere.
+    """
+    found = standing(database)
+    if database.is_sqlite:
+        _refuse_sealed(database)
+    return found
+
+
+def standing(database: Database) -> Status:
+    """Tell what there is to do, also of a SQLite catalog that has moved elsewhere. Raises as `status` does."""
     found = current(database)
+    if found == MOVING:
+        raise SchemaError(
+            "the database is half moved: a catalog is being copied into it from SQLite. Run `moorage db migrate` again,"
+            " which goes on where it was, or drop the database"
+        )
     if found is not None and found not in KNOWN:
         raise SchemaError(
             f"the database is at schema {found}, which this version of Moorage does not know (it knows up to {HEAD}):"
             " a newer Moorage has upgraded it. Start that version, or restore a backup made before the upgrade."
         )
     return Status(found, KNOWN if found is None else KNOWN[KNOWN.index(found) + 1 :])
+
+
+def _refuse_sealed(database: Database) -> None:
+    with translated(), database.reading() as connection:
+        if not sealed(connection):
+            return
+        found = memory(connection)
+    raise SchemaError(
+        f"this SQLite catalog has moved to PostgreSQL ({found.target if found else 'nobody wrote down where'}) and"
+        " takes no more changes: set database.url to that. To come back to SQLite while nothing has been written there"
+        " yet: `moorage db migrate --reopen`"
+    )
 
 
 def upgrade(database: Database, lock_file: Path) -> bool:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import (
     TimeoutError,
 )
 
-from registry.catalog.errors import CatalogFull, CatalogUnavailable, Conflict
+from registry.catalog.errors import MOVED, CatalogFull, CatalogMoved, CatalogUnavailable, Conflict
 
 FULL = frozenset({"53100"})
 OVERTAKEN = frozenset({"23503", "23505"})
@@ -62,6 +62,8 @@ def _raise_known(error: DatabaseError, state: str) -> None:
 
 
 def _raise_nameless(error: DatabaseError) -> None:
+    if _text(error) == MOVED:
+        raise CatalogMoved(f"{MOVED}: start the server with database.url") from error
     # SQLite calls a damaged file a DatabaseError, and nothing more precise.
     if type(error) not in (DatabaseError, OperationalError):
         return

@@ -318,8 +318,16 @@ ACTS: dict[str, Callable[[App], App]] = {
 }
 
 
+BROKEN_MOVES = frozenset({"leave-out-the-seal", "copy-once"})
+
+
 def install(name: str) -> None:
-    """Make every uvicorn server of this process serve a broken application."""
+    """Make every uvicorn server of this process serve a broken application, or break a move of the catalog."""
+    if name in BROKEN_MOVES:
+        from tests.faults.unsound_moves import MOVES
+
+        MOVES[name]()
+        return
     from uvicorn import Config
 
     load = Config.load

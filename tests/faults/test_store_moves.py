@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from registry.content.copying import SUBJECT
-from tests.faults.moves import Load, Site, begun, content_of, ended, pulled, pushed
+from tests.faults.store_moves import Load, Site, begun, content_of, ended, pulled, pushed
 from tests.parts.ceph import Ceph
 from tests.parts.server import RunningServer, ServerFailed, start_moorage
 
