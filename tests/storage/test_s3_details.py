@@ -127,6 +127,23 @@ def test_part_is_read_as_files_are(memory: int, monkeypatch: pytest.MonkeyPatch)
     assert budget.used == 0
 
 
+def test_part_pays_for_the_large_pages_that_it_takes() -> None:
+    budget = Budget(9 * MIB)
+    part, other = Part(budget, 5 * MIB), Part(budget, 8 * MIB)
+    paid = []
+    for _ in range(5):
+        part.append(memoryview(bytes(MIB)))
+        paid.append(budget.used // MIB)
+    assert paid == [1, 2, 4, 4, 5]
+    other.append(memoryview(bytes(2 * MIB + 1)))
+    assert (budget.used, part.in_memory, other.in_memory) == (9 * MIB, True, True)
+    other.append(memoryview(bytes(2 * MIB)))
+    assert (budget.used, other.in_memory) == (5 * MIB, False)
+    part.release()
+    other.release()
+    assert budget.used == 0
+
+
 def test_part_moves_to_a_file_when_the_budget_ends() -> None:
     budget = Budget(5)
     part = Part(budget, 10)
