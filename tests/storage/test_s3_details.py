@@ -72,6 +72,14 @@ def test_presigned_address_serves_the_object_without_keys(fake: FakeS3) -> None:
         assert answer.read() == b"content"
 
 
+def test_what_goes_with_its_md5_is_not_hashed_again(fake: FakeS3) -> None:
+    """The fake refuses a body that is neither hashed for the signature nor goes with an MD5 that is signed."""
+    publish(S3Driver(fake.options(prefix="there/")), b"long enough for parts")
+    publish(S3Driver(fake.options(prefix="there/")), b"short")
+    asked = [operation for operation in fake.asked if operation in ("UploadPart", "PutObject")]
+    assert fake.unhashed == ["PUT"] * len(asked)
+
+
 def test_public_endpoint_is_what_clients_are_sent_to() -> None:
     options = S3Options(
         "bucket",
