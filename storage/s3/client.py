@@ -21,13 +21,18 @@ def require_library() -> None:
         raise Unavailable("for S3, boto3 has to be installed: pip install 'moorage[s3]'")
 
 
-def connect(options: S3Options, endpoint: str | None) -> Any:
-    """Make a client for an endpoint; None is Amazon's own. Opens no connection."""
+def connect(options: S3Options, endpoint: str | None, *, hash_bodies: bool = True) -> Any:
+    """Make a client for an endpoint; None is Amazon's own. Opens no connection.
+
+    Args: hash_bodies: False where every body goes with its MD5, which the signature covers and the store checks. Over
+          plain HTTP the library would have both ends hash it by SHA-256 as well; over TLS it never does.
+    """
     from botocore.config import Config
 
+    where: dict[str, Any] = {"addressing_style": "path" if options.path_style else "auto"}
     config = Config(
         signature_version="s3v4",
-        s3={"addressing_style": "path" if options.path_style else "auto"},
+        s3=where if hash_bodies else {**where, "payload_signing_enabled": False},
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         retries=_OWN_RETRIES,
