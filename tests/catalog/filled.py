@@ -100,6 +100,16 @@ ROWS: Mapping[str, Rows] = {
         }
         for key in KEYS
     ],
+    "job": [
+        {"id": 4, "kind": "sweep", "dedup": ODD, "created_at": 1, "due_at": LARGE, "every": LARGE, "progress": ODD},
+        {"id": 9, "kind": "sweep", "created_at": 1, "due_at": 1, "lease": "w", "leased_until": 2, "checkpoint": "{}"},
+    ],
+    "job_history": [
+        {
+            **{"id": 3, "job_id": 9, "kind": "sweep", "payload": "{}", "outcome": "done", "attempts": 1},
+            **{"ended_at": LARGE, "result": ODD},
+        }
+    ],
     "journal": [{"number": number, "at": 1, "kind": "tag", "subject": "s", "value": ODD} for number in (1, 2, 40)],
 }
 
