@@ -13,6 +13,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 LOCKED := $(PIP) install --require-hashes --no-deps
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	--no-emit-index-url --no-emit-find-links $(UPGRADE)
+# What neither measures time nor starts programs that want the machine for themselves.
+SIDE_BY_SIDE := not e2e and not faults and not conformance and not slow
 UNIT := not e2e and not faults and not conformance and not postgresql and not slow
 
 .DEFAULT_GOAL := help
@@ -27,7 +29,12 @@ serve: $(VENV)/.runtime ## set everything up and serve 127.0.0.1:5000 on SQLite 
 	@exec $(BIN)/moorage serve --open --listen $(LISTEN) --data $(DATA) $(ARGS)
 
 test: $(VENV)/.dev ## set everything up and run the whole suite; tells what it skips, and how to install that
+ifeq ($(strip $(ARGS)),)
+	@first=0; $(BIN)/python -m pytest -m "$(SIDE_BY_SIDE)" -n 2 -q || first=$$?; \
+	$(BIN)/python -m pytest -m "not ($(SIDE_BY_SIDE))" && exit $$first
+else
 	$(BIN)/python -m pytest $(ARGS)
+endif
 
 check: $(VENV)/.dev ## format, lint, types, import contracts, unit tests with coverage: what a commit has to pass
 	$(BIN)/ruff format --check

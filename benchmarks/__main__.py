@@ -16,7 +16,8 @@ from benchmarks.bench import Bench, Skipped
 from benchmarks.contents import Body
 from benchmarks.peers import Peer, Unavailable, peers
 from benchmarks.report import TARGETS, Result, document, table, targets_table
-from benchmarks.rows import ROWS, Row
+from benchmarks.row import Row
+from benchmarks.rows import ROWS
 from benchmarks.running import PeerFailed
 from benchmarks.seed import MIB
 from benchmarks.wire import WrongAnswer
@@ -26,7 +27,7 @@ def main() -> int:
     """Run the benchmark; 1 if a peer answered wrongly, or, with --strict, if a target was not met."""
     given = _arguments()
     rows = _chosen(given.only, quick=given.quick)
-    present = _present(peers(given.against), given.peer)
+    present = _present(peers(given.against), given.peer, rows)
     rounds = given.rounds or (2 if given.quick else 3)
     results: list[Result] = []
     with _bench(given) as bench:
@@ -45,7 +46,7 @@ def main() -> int:
 def _measure(bench: Bench, row: Row, present: Sequence[Peer], rounds: int) -> Result:
     """Take one sample of each peer a round; who goes first changes with the round."""
     result = Result(row)
-    taking = [peer for peer in present if peer.is_registry or row.yardstick]
+    taking = [peer for peer in present if row.takes(peer)]
     for number in range(rounds):
         first = number % max(len(taking), 1)
         for peer in (*taking[first:], *taking[:first]):
@@ -78,14 +79,14 @@ def _chosen(only: Sequence[str], *, quick: bool) -> list[Row]:
     return [row for row in ROWS if row.quick or not quick]
 
 
-def _present(known: Sequence[Peer], wanted: Sequence[str]) -> list[Peer]:
-    """The peers that are here; what is missing is said once."""
+def _present(known: Sequence[Peer], wanted: Sequence[str], rows: Sequence[Row]) -> list[Peer]:
+    """The peers that are here, of those that take part in any row; what is missing is said once."""
     unknown = set(wanted) - {peer.name for peer in known}
     if unknown:
         sys.exit(f"no peer is called {', '.join(unknown)}; there are: {', '.join(peer.name for peer in known)}")
     present = []
     for peer in known:
-        if wanted and peer.name not in wanted:
+        if (wanted and peer.name not in wanted) or not any(row.takes(peer) for row in rows):
             continue
         try:
             peer.find()

@@ -28,12 +28,18 @@ LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Bytes to push: the first `size - len(trailer)` of a shared file, and a trailer that makes them unique."""
+    """Bytes to push: the start of a shared file, `times` over, and a trailer that makes them unique."""
 
     file: Path
     size: int
     trailer: bytes
     digest: str
+    times: int = 1
+
+    @property
+    def shared(self) -> int:
+        """How many bytes of the file are sent each time."""
+        return (self.size - len(self.trailer)) // self.times
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,18 @@ class Body:
     def fixed(self, size: int) -> Content:
         """The same content at every call."""
         return self._content(size, b"m" * TRAILER)
+
+    def repeated(self, times: int) -> Content:
+        """The whole body `times` over, and a trailer; each call hashes all of it."""
+        trailer = os.urandom(TRAILER)
+        whole = sha256()
+        for _ in range(times):
+            with self._file.open("rb") as file:
+                while block := file.read(BLOCK):
+                    whole.update(block)
+        whole.update(trailer)
+        size = times * self._file.stat().st_size + len(trailer)
+        return Content(self._file, size, trailer, f"sha256:{whole.hexdigest()}", times)
 
     def write(self, content: Content, target: Path) -> None:
         """Write content to a file."""

@@ -11,7 +11,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -52,15 +52,21 @@ class Rate:
 
 
 def wrk(
-    port: int, paths: Sequence[str], *, seconds: float, connections: int, script: Path, authorization: str = ""
+    port: int,
+    paths: Sequence[str],
+    *,
+    seconds: float,
+    connections: int,
+    script: Path,
+    headers: Mapping[str, str] | None = None,
 ) -> Rate:
-    """GET the paths in turn as fast as it goes, from one thread; every answer has to be 2xx. Raises WrongAnswer."""
+    """GET the paths in turn as fast as it goes, from one thread; no answer may be 4xx or 5xx. Raises WrongAnswer."""
     program = shutil.which("wrk")
     if program is None:
         raise Unavailable("no wrk; apt-get install wrk")
     url = f"http://127.0.0.1:{port}{paths[0]}"
-    signed = f'wrk.headers["Authorization"] = "{authorization}"' if authorization else ""
-    script.write_text(WRK_SCRIPT % (", ".join(ACCEPTED), signed, ", ".join(f'"{path}"' for path in paths)))
+    given = " ".join(f'wrk.headers["{name}"] = "{value}"' for name, value in (headers or {}).items())
+    script.write_text(WRK_SCRIPT % (", ".join(ACCEPTED), given, ", ".join(f'"{path}"' for path in paths)))
     command = [program, "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "30s", "-s", str(script), url]
     said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=LONGEST).stdout
     counted = json.loads(said.strip().splitlines()[-1])

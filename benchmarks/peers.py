@@ -28,6 +28,7 @@ DOCKER_REGISTRY = "docker-registry"
 DISTRIBUTION_3 = "distribution-3"
 ZOT_2 = "zot"
 NGINX = "nginx"
+BOTO3 = "boto3"  # no server: a program that pushes to S3 by itself
 
 
 class Unavailable(RuntimeError):
@@ -112,12 +113,16 @@ def _moorage(engine: str) -> Callable[[Place], list[str]]:
 
 
 def _distribution(place: Place) -> list[str]:
+    return distribution(place, {"filesystem": {"rootdirectory": str(place.data), "maxthreads": 100}})
+
+
+def distribution(place: Place, storage: Mapping[str, object]) -> list[str]:
     """Both generations read this file. `warn` leaves the access log as the only line a request."""
     config = {
         "version": "0.1",
         "log": {"level": "warn", "accesslog": {"disabled": False}},
         "storage": {
-            "filesystem": {"rootdirectory": str(place.data), "maxthreads": 100},
+            **storage,
             "cache": {"blobdescriptor": "inmemory"},  # as in the sample configuration of both
             "delete": {"enabled": True},
             "maintenance": {"uploadpurging": {"enabled": False}},
@@ -180,4 +185,5 @@ def peers(against: Path | None = None) -> tuple[Peer, ...]:
         Peer(DISTRIBUTION_3, "registry", _distribution, go=DISTRIBUTION, environment={"OTEL_TRACES_EXPORTER": "none"}),
         Peer(ZOT_2, "zot", _zot, go=ZOT, go_environment={"GOEXPERIMENT": "jsonv2"}),
         Peer(NGINX, "nginx", _nginx, ready="/ready", package="nginx-light", is_registry=False),
+        Peer(BOTO3, sys.executable, lambda _: [], is_registry=False),
     )

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from benchmarks.peers import DISTRIBUTION_3, MOORAGE_GRANIAN, MOORAGE_UVICORN, NGINX, OTHER
-from benchmarks.rows import AGAIN, FIRST, LARGEST, RATE, SPEED, TOKEN_COST, Metric, Row, Values
+from benchmarks.large import COPIES
+from benchmarks.peers import BOTO3, DISTRIBUTION_3, MOORAGE_GRANIAN, MOORAGE_UVICORN, NGINX, OTHER
+from benchmarks.row import AGAIN, COST, FIRST, LARGEST, RATE, SPEED, TOGETHER, Metric, Row, Values
+from benchmarks.rows import TOKEN_COST
 
 Samples = dict[str, dict[str, list[float]]]  # metric -> peer -> one value a round
 
@@ -32,10 +34,9 @@ class Result:
         return self.samples.get(metric, {}).get(peer, [])
 
     def ratios(self, metric: str, peer: str, reference: str) -> list[float]:
-        """The peer's samples over the reference's of the same rounds."""
-        return [
-            mine / its for mine, its in zip(self.values(metric, peer), self.values(metric, reference), strict=False)
-        ]
+        """The peer's samples over the reference's of the same rounds, where those are more than nothing."""
+        pairs = zip(self.values(metric, peer), self.values(metric, reference), strict=False)
+        return [mine / its for mine, its in pairs if its]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +73,16 @@ def _targets() -> tuple[Target, ...]:
     manifests = ("manifest-tag", "manifest-digest")
     gets = tuple(f"get-{size}" for size in ("64x1", "64x8", "512x1", "512x8"))
     puts = tuple(f"put-{size}" for size in ("64x1", "64x8", "512x1", "512x8"))
+    pushed = ("s3-put-512x1", "s3-patch-512x1", "s3-put-64x4")
     rows = [
         Target("manifest GET, 3 x Distribution 3", manifests, (RATE,), MOORAGE_UVICORN, 3, DISTRIBUTION_3),
         Target("manifest GET, 5 x Distribution 3", manifests, (RATE,), MOORAGE_GRANIAN, 5, DISTRIBUTION_3),
         Target("blob GET, 0.7 x nginx", gets, (SPEED,), MOORAGE_UVICORN, 0.7, NGINX),
         Target("blob GET, 0.9 x nginx", gets, (SPEED,), MOORAGE_GRANIAN, 0.9, NGINX),
+        Target("push to S3, 0.8 x bare boto3", pushed, (SPEED,), MOORAGE_UVICORN, 0.8, BOTO3),
+        Target("redirected pull within 2 ms of CPU", ("s3-redirect",), (COST,), MOORAGE_UVICORN, 2000),
+        Target("5 GiB to S3 within 200 MiB", ("large-s3",), (TOGETHER,), MOORAGE_UVICORN, 200),
+        Target("5 GiB to S3, no second copy", ("large-s3",), (COPIES,), MOORAGE_UVICORN, 1.002),
     ]
     for peer in (MOORAGE_UVICORN, MOORAGE_GRANIAN):
         rows += [
@@ -96,7 +102,7 @@ def table(result: Result, peers: Sequence[str]) -> str:
     lines = [f"\n{result.row.title}   [{result.row.name}]"]
     for metric in result.row.metrics:
         measured = [peer for peer in peers if result.values(metric.name, peer)]
-        references = [peer for peer in (DISTRIBUTION_3, NGINX, *_others(peers)) if peer in measured]
+        references = [peer for peer in (DISTRIBUTION_3, NGINX, BOTO3, *_others(peers)) if peer in measured]
         columns = "".join(f"{'/ ' + reference:>24}" for reference in references)
         better = "more" if metric.more_is_better else "less"
         lines.append(f"  {metric.name} ({better} is better)".ljust(44) + columns)

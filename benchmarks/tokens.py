@@ -64,7 +64,7 @@ def _rate(bench: Bench, running: Running, path: str, script: Path, authorization
         seconds=bench.seconds,
         connections=CONNECTIONS,
         script=script,
-        authorization=authorization,
+        headers={"Authorization": authorization} if authorization else None,
     )
 
 

@@ -38,8 +38,19 @@ class Client:
 
     def get(self, path: str, size: int) -> None:
         """Read a body of exactly `size` bytes and forget it. Raises WrongAnswer."""
-        self._connection.request("GET", path)
-        response = self._connection.getresponse()
+        self._connection.request("GET", path, headers=self._headers)
+        self._read(self._connection, path, size)
+
+    def get_redirected(self, path: str, size: int) -> None:
+        """The same, where the answer has to name another server that has the bytes. Raises WrongAnswer."""
+        address = urlsplit(self.request("GET", path, 307).headers["location"])
+        other = http.client.HTTPConnection(address.netloc, timeout=PATIENCE)
+        other.request("GET", f"{address.path}?{address.query}")
+        self._read(other, address.path, size)
+        other.close()
+
+    def _read(self, connection: http.client.HTTPConnection, path: str, size: int) -> None:
+        response = connection.getresponse()
         received = 0
         while count := response.readinto(self._scratch):
             received += count
@@ -61,8 +72,15 @@ class Client:
 
     def patch_blob(self, repository: str, content: Content) -> None:
         """POST, one PATCH with the bytes and an empty PUT, as docker pushes."""
-        location = self._send("PATCH", self._open_session(repository), content, 202).headers["location"]
-        self.request("PUT", self._closing(_path(location), content.digest), 201)
+        self.finish(self.patch(repository, content), content)
+
+    def patch(self, repository: str, content: Content) -> str:
+        """POST and one PATCH with the bytes; give the session's address."""
+        return _path(self._send("PATCH", self._open_session(repository), content, 202).headers["location"])
+
+    def finish(self, session: str, content: Content) -> None:
+        """Close a session whose bytes are all there."""
+        self.request("PUT", self._closing(session, content.digest), 201)
 
     def push_small(self, repository: str, blob: Small) -> None:
         """HEAD, POST, PATCH and PUT of a blob that fits one packet, as docker pushes."""
@@ -93,9 +111,9 @@ class Client:
         self._connection.putheader("content-length", str(content.size))
         self._connection.putheader("content-type", OCTETS)
         self._connection.endheaders()
-        shared = content.size - len(content.trailer)
         with content.file.open("rb") as file:
-            self._connection.sock.sendfile(file, 0, shared)
+            for _ in range(content.times):
+                self._connection.sock.sendfile(file, 0, content.shared)
         self._connection.sock.sendall(content.trailer)
         return self._answer(expected, f"{method} {path}")
 

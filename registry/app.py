@@ -3,9 +3,8 @@
 `prepare` is done once, by the process that serves; `create_app` once in each of its workers.
 """
 
-from collections.abc import Callable
-from contextlib import ExitStack
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -21,7 +20,7 @@ from registry.api.call import Accounts, Services
 from registry.api.health import PATHS, Health
 from registry.api.redirects import Redirects
 from registry.api.router import BESIDE, Router, not_found
-from registry.audit import Audit, Origin
+from registry.audit import Audit
 from registry.catalog import schema
 from registry.catalog.catalog import Catalog
 from registry.catalog.hot import HotReads
@@ -29,7 +28,7 @@ from registry.content.blobs import Blobs
 from registry.content.listings import Listings
 from registry.content.manifests import Manifests
 from registry.content.pulls import Pulls
-from registry.content.uploads import UploadLimits, Uploads
+from registry.content.stores import adopt, require_named
 from registry.edge.access import Access, AccountAccess, OpenAccess
 from registry.edge.access_log import AccessLog
 from registry.edge.bridge import Bridge
@@ -39,44 +38,42 @@ from registry.edge.doorman import Doorman
 from registry.edge.forwarded import Forwarded
 from registry.edge.inflight import InFlight
 from registry.edge.logs import configure_logging
-from registry.jobs.periodic import Chore, Periodic
-from registry.jobs.sweep import Sweeper
+from registry.jobs.periodic import Periodic
+from registry.jobs.runner import Runner
 from registry.parts import (
     audit_for,
+    claim_stores,
     data_version,
     database_for,
     direct_database,
-    driver_for,
     migration_lock,
-    s3_options,
     secret_of,
+    stores_for,
+    uploads_for,
 )
 from registry.settings import Settings
-from storage.blobs import BlobStore
-from storage.s3.diagnosis import claim
-
-STORE = "default"
-
-FIRST_START = Origin("moorage", "operator")
-"""Who makes the first administrator and rotates keys on schedule."""
+from registry.upkeep import OPERATOR, chores, job_runner, storage_chores
 
 
 def prepare(settings: Settings) -> str | None:
-    """Bring the database's schema, keys and first administrator up to date.
+    """Bring the database's schema, stores' names, keys and first administrator up to date.
 
     Returns: the first administrator's random password, to be shown once; None where there is none to show.
     Raises:  registry.catalog.schema.SchemaError, registry.accounts.keys.WrongMasterKeyError,
-             registry.accounts.first_start.BadAdminPassword, storage.errors.StorageError.
+             registry.accounts.first_start.BadAdminPassword, registry.content.stores.StoreNotNamed,
+             storage.errors.StorageError.
     """
-    if settings.storage.driver == "s3":
-        claim(s3_options(settings))
+    claim_stores(settings)
     database = direct_database(settings)
     try:
         if settings.database.auto_migrate:
             schema.upgrade(database, migration_lock(settings))
         else:
             schema.require_head(database)
-        return _prepare_accounts(settings, Catalog(database)) if settings.auth.mode == "accounts" else None
+        catalog = Catalog(database)
+        adopt(catalog, settings.storage.stores[-1])
+        require_named(catalog, settings.storage.stores)
+        return _prepare_accounts(settings, catalog) if settings.auth.mode == "accounts" else None
     finally:
         database.close()
 
@@ -87,7 +84,7 @@ def _prepare_accounts(settings: Settings, catalog: Catalog) -> str | None:
         fresh = not tx.keys.all()
     master = load_master_key(settings.storage.path, secret_of(settings, "master_key"), create=fresh)
     KeyRing(catalog, master, audit).ensure()
-    return ensure_administrator(audit, PasswordHasher(), secret_of(settings, "password"), FIRST_START)
+    return ensure_administrator(audit, PasswordHasher(), secret_of(settings, "password"), OPERATOR)
 
 
 class Server:
@@ -96,16 +93,11 @@ class Server:
     def __init__(self, settings: Settings) -> None:
         limits = settings.limits
         database = database_for(settings)
-        stores = {STORE: BlobStore(driver_for(settings), name=STORE)}
+        stores = stores_for(settings)
         catalog = Catalog(database)
         audit = audit_for(settings, catalog)
         bridge = Bridge(sql=limits.database_threads, writes=limits.storage_threads, reads=limits.storage_threads)
-        uploads = Uploads(
-            catalog,
-            stores,
-            store=STORE,
-            limits=UploadLimits(settings.uploads.expiry, limits.uploads_per_subject, limits.blob_bytes),
-        )
+        uploads = uploads_for(settings, catalog, stores)
         hot = HotReads(catalog, data_version(database))
         pulls = Pulls(catalog)
         blobs = Blobs(catalog, stores, audit)
@@ -124,10 +116,14 @@ class Server:
             redirects=_redirects(settings, blobs, bridge),
             accounts=signing_in,
         )
-        self._sweeper = Sweeper(uploads, bridge.writes, settings.uploads.sweep_interval)
-        self._periodic = Periodic(bridge.sql, _chores(settings, catalog, audit, pulls, accounts))
+        self._bridge = bridge
+        self._periodic = (
+            Periodic(bridge.sql, chores(audit, pulls, accounts, settings.auth.key_rotation)),
+            Periodic(bridge.writes, storage_chores(uploads)),
+        )
+        self._jobs = job_runner(settings, catalog, uploads) if settings.jobs.in_server else None
         self._router = Router(services)
-        self._health = Health(catalog, stores, bridge.sql)
+        self._health = Health(catalog, stores, bridge.sql, writes=settings.storage.driver)
         self._closing = ExitStack()
         for close in (catalog.close, hot.close, bridge.close):
             self._closing.callback(close)
@@ -147,12 +143,16 @@ class Server:
     async def _live(self, receive: Receive, send: Send) -> None:
         """Follow the ASGI lifespan protocol."""
         await receive()
-        self._sweeper.start()
-        self._periodic.start()
+        for periodic in self._periodic:
+            periodic.start()
+        if self._jobs is not None:
+            self._jobs.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        await self._sweeper.stop()
-        await self._periodic.stop()
+        if self._jobs is not None:
+            await self._bridge.sql.call(self._jobs.stop)
+        for periodic in self._periodic:
+            await periodic.stop()
         self._closing.close()
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -188,37 +188,17 @@ def _access(
     return access, Accounts(doorman, accounts.tokens, accounts.keys)
 
 
-def _chores(
-    settings: Settings, catalog: Catalog, audit: Audit, pulls: Pulls, accounts: AccountServices | None
-) -> tuple[Chore, ...]:
-    microsecond = timedelta(microseconds=1)
-
-    def purge_audit() -> None:
-        purged = 1
-        while purged:  # in batches, so that no transaction holds up a push
-            with catalog.begin(durable=False) as tx:
-                purged = tx.audit.purge(tx.now - settings.audit.keep // microsecond)
-
-    common = (
-        Chore("audit rows", audit.flush, 1.0, at_end=True),
-        Chore("pull counts", pulls.flush, 5.0, at_end=True),
-        Chore("old audit rows", purge_audit, 3600.0),
-    )
-    if accounts is None:
-        return common
-    rotation = settings.auth.key_rotation
-    return (
-        *common,
-        Chore("last uses", accounts.used.flush, 10.0, at_end=True),
-        Chore("keys", accounts.keys.look, 5.0),
-        Chore("old failures", accounts.throttle.purge, 600.0),
-        Chore("ended logins", accounts.tokens.forget_ended, 600.0),
-        *(
-            (Chore("key rotation", partial(accounts.keys.rotate, FIRST_START, older_than=rotation), 3600.0),)
-            if rotation
-            else ()
-        ),
-    )
+@contextmanager
+def job_worker(settings: Settings) -> Iterator[Runner]:
+    """Give what does jobs without a server, on a database and a store that servers have made."""
+    database = database_for(settings)
+    catalog = Catalog(database)
+    try:
+        schema.require_head(database)
+        require_named(catalog, settings.storage.stores)
+        yield job_runner(settings, catalog, uploads_for(settings, catalog, stores_for(settings)))
+    finally:
+        catalog.close()
 
 
 def account_services(settings: Settings, catalog: Catalog, audit: Audit) -> AccountServices:

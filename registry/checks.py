@@ -4,8 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from registry.catalog import schema
+from registry.catalog.catalog import Catalog
 from registry.catalog.engine import Database
 from registry.catalog.errors import CatalogUnavailable
+from registry.content.stores import StoreNotNamed, require_named
 from registry.parts import database_for, direct_database, s3_options
 from registry.settings import Settings
 from storage.errors import StorageError
@@ -35,7 +37,7 @@ def _directory(path: Path) -> list[str]:
 
 
 def _bucket(settings: Settings) -> list[str]:
-    if settings.storage.driver != "s3":
+    if "s3" not in settings.storage.stores:
         return []
     try:
         survey(s3_options(settings))
@@ -47,11 +49,27 @@ def _bucket(settings: Settings) -> list[str]:
 def _database(settings: Settings) -> list[str]:
     if settings.database.url is None and not (settings.storage.path / "moorage.db").exists():
         return []
-    found = []
-    for key, open_database in (("database", database_for), ("database.direct_url", direct_database)):
-        if key == "database" or settings.database.direct_url is not None:
-            found += [f"{key}: {problem}" for problem in _schema(open_database, settings)]
-    return found
+    found = [f"{database_key(settings)}: {problem}" for problem in _schema(database_for, settings)]
+    if settings.database.direct_url is not None:
+        found += [f"database.direct_url: {problem}" for problem in _schema(direct_database, settings)]
+    return found or _stores(settings)
+
+
+def _stores(settings: Settings) -> list[str]:
+    database = database_for(settings)
+    try:
+        if schema.current(database) == schema.HEAD:
+            require_named(Catalog(database), settings.storage.stores)
+    except (StoreNotNamed, CatalogUnavailable) as error:
+        return [f"storage: {error}"]
+    finally:
+        database.close()
+    return []
+
+
+def database_key(settings: Settings) -> str:
+    """Name the setting that says where the database is."""
+    return "storage.path" if settings.database.url is None else "database.url"
 
 
 def _schema(open_database: Callable[[Settings], Database], settings: Settings) -> list[str]:

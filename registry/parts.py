@@ -4,7 +4,7 @@
 """
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,10 +13,13 @@ from registry.catalog.catalog import Catalog
 from registry.catalog.engine import Database, connect
 from registry.catalog.sole import sole
 from registry.catalog.version import DataVersion
+from registry.content.uploads import UploadLimits, Uploads
 from registry.settings import Settings
+from storage.blobs import BlobStore
 from storage.driver import Driver
 from storage.errors import Unavailable
 from storage.filesystem import FilesystemDriver
+from storage.s3.diagnosis import claim
 from storage.s3.driver import S3Driver
 from storage.s3.options import S3Options
 
@@ -37,13 +40,18 @@ def direct_database(settings: Settings) -> Database:
     return connect(settings.direct_database_url, pool_size=2)
 
 
+def moving_target(url: str) -> Database:
+    """Give the database that a catalog moves to; opens nothing yet."""
+    return connect(url, pool_size=4)  # one holds a lock, one reads, one writes
+
+
 @contextmanager
 def sole_server(settings: Settings) -> Iterator[None]:
-    """Be the only server on the database, where the blobs lie in files of this machine; on S3 there may be many.
+    """Be the only server on the database, where blobs lie in files of this machine; on S3 alone there may be many.
 
     Raises: registry.catalog.sole.AlreadyServed, CatalogUnavailable.
     """
-    if settings.storage.driver == "s3":
+    if "files" not in settings.storage.stores:
         yield
         return
     database = direct_database(settings)
@@ -70,11 +78,36 @@ def secret_of(settings: Settings, name: str) -> str | None:
     return value.get_secret_value() if value is not None else None
 
 
-def driver_for(settings: Settings) -> Driver:
-    """Give the driver for the blobs. Raises storage.errors.Unavailable where settings for it are missing."""
-    if settings.storage.driver == "s3":
+def stores_for(settings: Settings) -> dict[str, BlobStore]:
+    """Give the stores by name, the one for new blobs first. Raises storage.errors.Unavailable: settings are missing."""
+    return {name: BlobStore(driver_for(settings, name), name=name) for name in settings.storage.stores}
+
+
+def driver_for(settings: Settings, name: str) -> Driver:
+    """Give the driver of a store."""
+    if name == "s3":
         return S3Driver(s3_options(settings))
     return FilesystemDriver(settings.storage.path, reserve=settings.storage.reserve_bytes)
+
+
+def uploads_for(settings: Settings, catalog: Catalog, stores: Mapping[str, BlobStore]) -> Uploads:
+    """Give the use cases of upload sessions."""
+    limits = UploadLimits(settings.uploads.expiry, settings.limits.uploads_per_subject, settings.limits.blob_bytes)
+    return Uploads(catalog, stores, store=settings.storage.driver, limits=limits)
+
+
+def claim_stores(settings: Settings) -> None:
+    """Make an empty bucket ours, where one is used. Raises storage.errors.StorageError: it cannot be used."""
+    if "s3" in settings.storage.stores:
+        claim(s3_options(settings))
+
+
+def places(settings: Settings) -> str:
+    """Say in one line where the stores are, to be compared with what another process says."""
+    given = settings.storage.s3
+    return " ".join(
+        f"s3:{given.bucket}/{given.prefix or ''}" if name == "s3" else name for name in settings.storage.stores
+    )
 
 
 def s3_options(settings: Settings) -> S3Options:

@@ -8,7 +8,7 @@ and no HTTP; a key is an opaque text that the caller keeps beside the digest.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from storage.digest import Digest
 from storage.driver import Driver, Health, LocalPath, Presigned, ReadBack, Writer
 from storage.errors import DigestMismatch, NotFound, Unsettled
-from storage.hashing import Hasher
+from storage.hashing import Hasher, digest_of
 from storage.state import UploadState
 
 if TYPE_CHECKING:
@@ -253,7 +253,7 @@ class BlobWriter:
             return self._hasher.digest()
         if isinstance(self._writer, ReadBack):
             with self._step(_Phase.OPEN):
-                return _hashed(self._writer.read_back(), algorithm)
+                return digest_of(self._writer.read_back(), algorithm)
         return None
 
     def _verify(self, key: str, expected: Digest) -> None:
@@ -261,7 +261,7 @@ class BlobWriter:
 
         A wrong key stays for `settle`, which asks first: by an earlier commit, cut short, a row may name it.
         """
-        actual = _hashed(self._driver.read(key, 0, None), expected.algorithm)
+        actual = digest_of(self._driver.read(key, 0, None), expected.algorithm)
         if actual != expected:
             raise DigestMismatch(expected, actual)
 
@@ -274,13 +274,6 @@ def _hasher(state: UploadState) -> Hasher | None:
         return Hasher.load(state.algorithm, state.hash)
     except ValueError:
         return None
-
-
-def _hashed(blocks: Iterable[bytes], algorithm: str) -> Digest:
-    hasher = Hasher(algorithm)
-    for block in blocks:
-        hasher.update(block)
-    return hasher.digest()
 
 
 def _checked(upload_id: str) -> str:

@@ -14,7 +14,7 @@ import hashlib
 import importlib.util
 import struct
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -60,6 +60,14 @@ class Hasher:
         hasher = cls(algorithm)
         hasher._engine.load(state)
         return hasher
+
+
+def digest_of(blocks: Iterable[bytes], algorithm: str) -> Digest:
+    """Hash a stream to its end."""
+    hasher = Hasher(algorithm)
+    for block in blocks:
+        hasher.update(block)
+    return hasher.digest()
 
 
 class _Engine(Protocol):

@@ -1,7 +1,7 @@
 """The data directory: what is in it, what makes it ours, and who may use it.
 
     DIR/format       the version of this layout, "1\\n"; written last when the directory is made
-    DIR/lock         locked exclusively while a server runs; says its process id
+    DIR/lock         locked exclusively while a server runs; says its process id, and what it said of itself
     DIR/moorage.db   the catalog, when it is SQLite; beside it its -wal and -shm
     DIR/master.key   seals the signing keys in the catalog; DIR/audit.jsonl  who did what, line by line
     DIR/uploads/     DIR/blobs/     the filesystem driver's
@@ -90,9 +90,24 @@ class Layout:
                 raise LayoutError(f"{root} is not a data directory; `moorage serve --data {root}` makes one")
         return layout
 
-    def lock(self) -> "DirectoryLock":
-        """Take the directory for one server. Raises: LayoutError if another server, named by its process id, has it."""
-        return DirectoryLock(self.root / "lock")
+    def lock(self, note: str = "") -> "DirectoryLock":
+        """Take the directory for one server, which says `note`, a line, of itself.
+
+        Raises: LayoutError if another server, named by its process id, has it.
+        """
+        return DirectoryLock(self.root / "lock", note)
+
+    def served(self) -> str | None:
+        """Return what the server that has the directory says of itself; None if there is none."""
+        with translating(str(self.root / "lock")), suppress(FileNotFoundError):
+            fd = os.open(self.root / "lock", os.O_RDONLY)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)  # let go at once, with the descriptor
+            except BlockingIOError:
+                return _lines(fd)[1]
+            finally:
+                os.close(fd)
+        return None
 
     def _has_format(self) -> bool:
         """Say whether the directory is ours; False if it carries no format at all."""
@@ -147,27 +162,27 @@ class DirectoryLock:
     killed, so that no second server starts beside a worker that is still writing.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, note: str = "") -> None:
         """Take the lock, and write who has it. Raises: LayoutError; StorageError."""
         with translating(str(path)):
             self.fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
             try:
-                self._take(path.parent)
+                self._take(path.parent, note)
             except BaseException:
                 self.release()
                 raise
 
-    def _take(self, directory: Path) -> None:
+    def _take(self, directory: Path, note: str) -> None:
         try:
             fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.pread(self.fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            holder = _lines(self.fd)[0] or "unknown"
             raise LayoutError(
                 f"{directory} is in use by process {holder}; stop it, or choose another data directory"
             ) from None
         os.set_inheritable(self.fd, True)
         os.ftruncate(self.fd, 0)
-        os.pwrite(self.fd, f"{os.getpid()}\n".encode("ascii"), 0)
+        os.pwrite(self.fd, f"{os.getpid()}\n{note}\n".encode(), 0)
 
     def release(self) -> None:
         """Let go in this process; the lock is free when every process that inherited it has done so."""
@@ -184,6 +199,12 @@ class DirectoryLock:
     ) -> None:
         """Let go."""
         self.release()
+
+
+def _lines(fd: int) -> tuple[str, str]:
+    """Read the two lines of a lock's file; empty where they are not there."""
+    first, _, rest = os.pread(fd, 4096, 0).decode("utf-8", "replace").partition("\n")
+    return first.strip(), rest.partition("\n")[0]
 
 
 def _refuse_network(root: Path) -> None:

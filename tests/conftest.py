@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.parts.ceph import Ceph, start_ceph
 from tests.parts.postgres import Postgres, start_postgres
+from tests.parts.versitygw import VersityGateway, start_versitygw
 
 settings.register_profile("quick", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("thorough", settings.get_profile("quick"), max_examples=250)
@@ -30,4 +31,11 @@ def postgres() -> Iterator[Postgres]:
 def ceph() -> Iterator[Ceph]:
     """A real S3 server for the whole run; tests that ask for it are slow."""
     with start_ceph() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def versitygw() -> Iterator[VersityGateway]:
+    """Another real S3 server, of which nothing is Ceph's."""
+    with start_versitygw() as running:
         yield running

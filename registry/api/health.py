@@ -23,10 +23,12 @@ REMEMBERED = 1.0
 class Health:
     """Answers the probes."""
 
-    def __init__(self, catalog: Catalog, stores: Mapping[str, BlobStore], lane: Lane) -> None:
+    def __init__(self, catalog: Catalog, stores: Mapping[str, BlobStore], lane: Lane, *, writes: str) -> None:
+        """Look at a catalog and at all stores; `writes` is the one that has to take bytes."""
         self._catalog = catalog
         self._stores = stores
         self._lane = lane
+        self._writes = writes
         self._checked = -REMEMBERED
         self._problems: dict[str, str] = {}
         self._status = "ready"
@@ -48,12 +50,17 @@ class Health:
         return _answer(503 if self._status == "down" else 200, {"status": self._status, **self._problems})
 
     def _look(self) -> tuple[str, dict[str, str]]:
-        """Say how things are, and name what is wrong. Storage that takes no bytes still serves pulls: read-only."""
+        """Say how things are, and name what is wrong.
+
+        Storage that takes no bytes still serves pulls: read-only. A former store need not take any: a full disk is why
+        people move.
+        """
         status, problems = "ready", {}
         for name, store in self._stores.items():
             health = store.health()
             if health.problem:
-                status, problems[f"storage {name}"] = "read-only", health.problem
+                problems[f"storage {name}"] = health.problem
+                status = "read-only" if name == self._writes else status
         try:
             with self._catalog.read() as tx:
                 tx.repositories.page("", 1)

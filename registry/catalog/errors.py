@@ -23,3 +23,11 @@ class CatalogFull(CatalogUnavailable):
 
 class OutcomeUnknown(CatalogUnavailable):
     """The connection broke while a COMMIT was under way: look again to know whether it happened."""
+
+
+MOVED = "the catalog has moved to PostgreSQL"
+"""What a sealed SQLite catalog refuses every write with."""
+
+
+class CatalogMoved(CatalogUnavailable):
+    """This SQLite catalog is sealed: it has moved to PostgreSQL, and only a server on that can write."""

@@ -20,13 +20,15 @@ POOL_WAIT = 5.0
 CONNECTION_AGE = 1800
 ARGUMENTS: dict[str, str | int | None] = {
     "application_name": "moorage",
+    "client_encoding": "utf8",
     "connect_timeout": 5,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
-"""libpq's own, in seconds and, the last, milliseconds: a network that swallows packets is noticed in ten seconds."""
+"""libpq's own, in seconds and, the last, milliseconds: a network that swallows packets is noticed in ten seconds. Text
+is UTF-8 whatever the database is in: of one in SQL_ASCII psycopg would give bytes."""
 
 NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _OPEN = text(

@@ -4,7 +4,6 @@ A look without a lock comes first, for at nearly every start there is nothing to
 there is. A database that a newer Moorage has touched, or that is half done, is refused in words, never guessed at.
 """
 
-import fcntl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -14,12 +13,16 @@ from pathlib import Path
 from sqlalchemy import inspect, text
 
 from registry.catalog.engine import Database
+from registry.catalog.exclusive import try_lock
 from registry.catalog.locks import session_locked
+from registry.catalog.moving.seal import memory, sealed
 from registry.catalog.tables import metadata
 from registry.catalog.trouble import translated
 
-HEAD = "0002"
-KNOWN = ("0001", "0002")
+HEAD = "0003"
+KNOWN = ("0001", "0002", "0003")
+MOVING = "moving"
+"""In place of a step: the database is being filled by `moorage db migrate`, and no version may start on it."""
 LOCK_WAIT = 60.0
 ADVISORY_LOCK = 0x6D6F6F72616765
 """PostgreSQL's lock for whoever upgrades: "moorage" in ASCII."""
@@ -32,6 +35,10 @@ LONG_TIMES = (
 
 class SchemaError(Exception):
     """The database cannot be used as it is; the message says what to do."""
+
+
+_MAY_WRITE = text("SELECT pg_is_in_recovery(), has_schema_privilege(current_schema(), 'CREATE'), current_user")
+"""Nothing where the user sees no schema at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +66,42 @@ def current(database: Database) -> str | None:
 
 
 def status(database: Database) -> Status:
-    """Tell what there is to do. Raises CatalogUnavailable; SchemaError if the database is newer, or half done."""
+    """Tell what there is to do.
+
+    Raises: CatalogUnavailable; SchemaError if the database is newer, half done, half moved, or has moved elsewhere.
+    """
+    found = standing(database)
+    if database.is_sqlite:
+        _refuse_sealed(database)
+    return found
+
+
+def standing(database: Database) -> Status:
+    """Tell what there is to do, also of a SQLite catalog that has moved elsewhere. Raises as `status` does."""
     found = current(database)
+    if found == MOVING:
+        raise SchemaError(
+            "the database is half moved: a catalog is being copied into it from SQLite. Run `moorage db migrate` again,"
+            " which goes on where it was, or drop the database"
+        )
     if found is not None and found not in KNOWN:
         raise SchemaError(
             f"the database is at schema {found}, which this version of Moorage does not know (it knows up to {HEAD}):"
             " a newer Moorage has upgraded it. Start that version, or restore a backup made before the upgrade."
         )
     return Status(found, KNOWN if found is None else KNOWN[KNOWN.index(found) + 1 :])
+
+
+def _refuse_sealed(database: Database) -> None:
+    with translated(), database.reading() as connection:
+        if not sealed(connection):
+            return
+        found = memory(connection)
+    raise SchemaError(
+        f"this SQLite catalog has moved to PostgreSQL ({found.target if found else 'nobody wrote down where'}) and"
+        " takes no more changes: set database.url to that. To come back to SQLite while nothing has been written there"
+        " yet: `moorage db migrate --reopen`"
+    )
 
 
 def upgrade(database: Database, lock_file: Path) -> bool:
@@ -76,7 +111,7 @@ def upgrade(database: Database, lock_file: Path) -> bool:
     Raises: SchemaError if the database is newer than the code or half done, or another process holds the lock for too
             long; CatalogUnavailable.
     """
-    if not status(database).pending:
+    if not _writable(database).pending:
         return False
     with _file_locked(lock_file) if database.is_sqlite else _session_locked(database):
         if not status(database).pending:
@@ -86,19 +121,36 @@ def upgrade(database: Database, lock_file: Path) -> bool:
 
 
 def check(database: Database) -> None:
-    """See that the database is not newer than the code. Raises SchemaError, CatalogUnavailable."""
-    status(database)
+    """See that the database is not newer than the code, and takes writes. Raises SchemaError, CatalogUnavailable."""
+    _writable(database)
 
 
 def require_head(database: Database) -> None:
     """See that there is nothing to do. Raises SchemaError, CatalogUnavailable."""
-    found = status(database)
+    found = _writable(database)
     if found.pending:
         where = f"at schema {found.current}" if found.current else "empty"
         raise SchemaError(
             f"the database is {where}, this version of Moorage needs {HEAD}, and"
             " database.auto_migrate is off. Run `moorage db upgrade` with the same settings first."
         )
+
+
+def _writable(database: Database) -> Status:
+    """Give the status of a database that can be written to. Raises SchemaError, CatalogUnavailable."""
+    found = status(database)
+    if database.is_sqlite:
+        return found
+    with translated(), database.reading() as connection:
+        standby, may_create, user = connection.execute(_MAY_WRITE).one()
+    if standby:
+        raise SchemaError("the database is a standby, which takes no writes: name the primary in its address")
+    if found.pending and not may_create:
+        raise SchemaError(
+            f"the database's user {user} may not make tables: GRANT CREATE, USAGE ON SCHEMA public TO {user}, or let"
+            " somebody who may run `moorage db upgrade`"
+        )
+    return found
 
 
 def _run(database: Database) -> None:
@@ -117,7 +169,7 @@ def _run(database: Database) -> None:
 @contextmanager
 def _file_locked(path: Path) -> Iterator[None]:
     with path.open("a") as file:
-        _wait_for(lambda: _try_lock(file.fileno()), str(path))
+        _wait_for(lambda: try_lock(file.fileno()), str(path))
         yield
 
 
@@ -131,11 +183,3 @@ def _wait_for(locked: Callable[[], bool], what: str) -> None:
         if time.monotonic() > deadline:
             raise SchemaError(f"another process has been upgrading the database for {LOCK_WAIT:.0f} s ({what})")
         time.sleep(0.1)
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -92,7 +92,7 @@ def _enter_wal(connection: sqlite3.Connection) -> None:
         except sqlite3.OperationalError:
             if time.monotonic() > deadline:
                 raise
-        time.sleep(random.uniform(0.001, 0.02))  # noqa: S311  # so that they do not meet again
+        time.sleep(random.SystemRandom().uniform(0.001, 0.02))  # so that they do not meet again
 
 
 def _begin(connection: Connection) -> None:

@@ -12,10 +12,12 @@ from registry.catalog.blobs import Blobs
 from registry.catalog.credentials import Credentials
 from registry.catalog.failures import LoginFailures
 from registry.catalog.grants import GrantTable
+from registry.catalog.jobs import Jobs
 from registry.catalog.journal import Journal
 from registry.catalog.keys import SigningKeys
 from registry.catalog.locks import alone
 from registry.catalog.manifests import Manifests
+from registry.catalog.placement import Placement
 from registry.catalog.repositories import Repositories
 from registry.catalog.search import SearchIndex
 from registry.catalog.tags import Tags
@@ -50,6 +52,11 @@ class Transaction:
     def blobs(self) -> Blobs:
         """The blobs and their links."""
         return Blobs(self._connection, self.now, self.journal)
+
+    @property
+    def placement(self) -> Placement:
+        """Where blobs lie."""
+        return Placement(self._connection, self.now, self.journal)
 
     @property
     def manifests(self) -> Manifests:
@@ -105,3 +112,8 @@ class Transaction:
     def audit(self) -> AuditTrail:
         """The audit trail."""
         return AuditTrail(self._connection, self.now)
+
+    @property
+    def jobs(self) -> Jobs:
+        """The work that no request waits for."""
+        return Jobs(self._connection, self.now)

@@ -17,14 +17,14 @@ from sqlalchemy.exc import (
     TimeoutError,
 )
 
-from registry.catalog.errors import CatalogFull, CatalogUnavailable, Conflict
+from registry.catalog.errors import MOVED, CatalogFull, CatalogMoved, CatalogUnavailable, Conflict
 
 FULL = frozenset({"53100"})
 OVERTAKEN = frozenset({"23503", "23505"})
 """A row that this one needs went, or one like it came, while the transaction ran."""
-PASSING = ("08", "53", "57", "58", "40", "55P03", "25006", "25P03", "42P01", "42703", "XX")
-"""Connections, resources, shutdown and timeouts, the system, deadlocks, locks, a standby, an idle end, a schema that
-somebody took away, damage."""
+PASSING = ("08", "53", "57", "58", "40", "55P03", "25006", "25P03", "42501", "42P01", "42703", "XX")
+"""Connections, resources, shutdown and timeouts, the system, deadlocks, locks, a standby, an idle end, rights or a
+schema that somebody took away, damage."""
 DRIVER_GAVE_UP = "This connection is closed"
 
 
@@ -62,6 +62,8 @@ def _raise_known(error: DatabaseError, state: str) -> None:
 
 
 def _raise_nameless(error: DatabaseError) -> None:
+    if _text(error) == MOVED:
+        raise CatalogMoved(f"{MOVED}: start the server with database.url") from error
     # SQLite calls a damaged file a DatabaseError, and nothing more precise.
     if type(error) not in (DatabaseError, OperationalError):
         return

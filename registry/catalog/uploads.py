@@ -1,6 +1,6 @@
 """Upload sessions: what is needed to go on with an upload in any process, after any restart."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, exists, func, insert, select, update
@@ -31,6 +31,11 @@ _advance = (
     update(_row)
     .where(_row.c.id == bindparam("session"), _row.c.offset == bindparam("seen"))
     .values(offset=bindparam("reached"), state=bindparam("now_state"), active_at=bindparam("at"))
+)
+_touch = (
+    update(_row)
+    .where(_row.c.id == bindparam("session"), _row.c.offset == bindparam("seen"), _row.c.active_at == bindparam("was"))
+    .values(active_at=bindparam("at"))
 )
 
 
@@ -85,11 +90,23 @@ class UploadSessions:
         """Tell whether there is such a session."""
         return bool(self._connection.execute(select(exists().where(_row.c.id == session_id))).scalar_one())
 
+    def stands(self, session: UploadSession) -> bool:
+        """Tell whether a session is as it was read: nobody has ended it, and no byte has come since."""
+        query = select(exists().where(_row.c.id == session.id, _row.c.active_at == session.active_at))
+        return bool(self._connection.execute(query).scalar_one())
+
     def advance(self, session: UploadSession, offset: int, state: bytes) -> None:
         """Note how far the bytes are safe. Raises Conflict if another writer moved the session meanwhile."""
         row = {"session": session.id, "seen": session.offset, "reached": offset, "now_state": state, "at": self._now}
         if self._connection.execute(_advance, row).rowcount != 1:
             raise Conflict(session.id)
+
+    def touch(self, session: UploadSession) -> UploadSession:
+        """Note that bytes are coming; give the session as it is then. Raises Conflict if it is not as it was read."""
+        row = {"session": session.id, "seen": session.offset, "was": session.active_at, "at": self._now}
+        if self._connection.execute(_touch, row).rowcount != 1:
+            raise Conflict(session.id)
+        return replace(session, active_at=self._now)
 
     def finish(self, session: UploadSession) -> bool:
         """Forget a session whose bytes are a blob now; False where it is gone or somebody took it over meanwhile."""

@@ -8,7 +8,25 @@ import sys
 import typer
 
 from registry import __version__
-from registry.cli import audit, config, db, explain, grant, key, org, repo, robot, serve, team, tls, token, user
+from registry.cli import (
+    audit,
+    config,
+    db,
+    explain,
+    grant,
+    job,
+    key,
+    org,
+    repo,
+    robot,
+    serve,
+    storage,
+    team,
+    tls,
+    token,
+    user,
+    worker,
+)
 
 app = typer.Typer(
     name="moorage",
@@ -18,6 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("serve")(serve.serve)
+app.command("worker")(worker.worker)
 app.command("explain")(explain.explain)
 for name, group in (
     ("user", user),
@@ -30,6 +49,8 @@ for name, group in (
     ("key", key),
     ("audit", audit),
     ("db", db),
+    ("job", job),
+    ("storage", storage),
 ):
     app.add_typer(group.app, name=name)
 app.add_typer(config.app, name="config")

@@ -28,7 +28,9 @@ from registry.catalog import schema
 from registry.catalog.catalog import Catalog
 from registry.catalog.engine import Database
 from registry.catalog.errors import CatalogUnavailable
+from registry.catalog.exclusive import AlreadyTaken
 from registry.cli.common import stop
+from registry.content.stores import StoreNotNamed
 from registry.edge.logs import configure_logging
 from registry.parts import audit_for, database_for
 from registry.settings import Settings
@@ -40,8 +42,8 @@ class Administration:
     """The use cases of administration. `origin` is who sits at the shell."""
 
     def __init__(self, settings: Settings, catalog: Catalog, audit: Audit, origin: Origin) -> None:
-        self._settings = settings
-        self._audit = audit
+        self.settings = settings
+        self.audit = audit
         self.catalog = catalog
         self.origin = origin
         self.people = People(catalog, audit, PasswordHasher())
@@ -56,10 +58,10 @@ class Administration:
 
     def key_ring(self, *, create: bool = False) -> KeyRing:
         """Give the signing keys; `create` makes a master key where there is none. Raises WrongMasterKeyError."""
-        given = self._settings.secrets.master_key
+        given = self.settings.secrets.master_key
         secret = given.get_secret_value() if given is not None else None
-        master = load_master_key(self._settings.storage.path, secret, create=create)
-        return KeyRing(self.catalog, master, self._audit)
+        master = load_master_key(self.settings.storage.path, secret, create=create)
+        return KeyRing(self.catalog, master, self.audit)
 
 
 @contextmanager
@@ -81,7 +83,14 @@ def opened(settings: Settings, status: int) -> Iterator[Administration]:
         stop("a name or another argument is not UTF-8", status)
     except CatalogUnavailable as error:
         stop(f"the database cannot be used now ({error}); try again in a moment", status)
-    except (AccountsError, StorageError, schema.SchemaError, WrongMasterKeyError) as error:
+    except (
+        AccountsError,
+        AlreadyTaken,
+        StorageError,
+        StoreNotNamed,
+        WrongMasterKeyError,
+        schema.SchemaError,
+    ) as error:
         stop(str(error), status)
 
 

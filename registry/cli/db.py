@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from registry.cli import migrate
 from registry.cli.common import FAILURE, Config, Data, Json, read_settings, say, stop
 from registry.cli.output import print_json, print_row
 
 if TYPE_CHECKING:
     from registry.catalog.engine import Database
 
-app = typer.Typer(help="The database: see where its schema stands, and bring it up to date.", no_args_is_help=True)
+app = typer.Typer(help="The database: see where its schema stands, bring it up to date, move it.", no_args_is_help=True)
+app.command("migrate")(migrate.migrate)
 
 
 @app.command()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from registry.catalog.accounts import Account
     from registry.catalog.audit import AuditLine
     from registry.catalog.grants import GrantLine
+    from registry.catalog.jobs import DoneJob, Job
     from registry.catalog.keys import KeyRow
     from registry.catalog.repositories import Repository
 
@@ -25,6 +26,8 @@ TOKENS = ("id", "owner", "kind", "label", "rights", "repositories", "state", "ex
 GRANTS = ("subject", "rights", "target", "granted_by", "granted_at")
 REPOSITORIES = ("name", "visibility", "pulls", "pulled_at", "description")
 KEYS = ("id", "state", "created_at", "activated_at", "retired_at", "master_key")
+JOBS = ("id", "kind", "state", "due_at", "attempts", "progress", "trouble")
+DONE_JOBS = ("ended_at", "kind", "outcome", "attempts", "worker", "result")
 AUDIT = ("time", "actor", "action", "result", "repository", "reference", "reason", "address")
 
 
@@ -134,6 +137,41 @@ def audit_row(line: "AuditLine") -> Row:
         "new_digest": event.new_digest,
         "result": event.result,
         "reason": event.reason,
+    }
+
+
+def job_row(job: "Job", now: int) -> Row:
+    """Tell of a job that is not finished; now: µs since 1970."""
+    held = job.leased_until is not None and job.leased_until > now
+    return {
+        "id": job.id,
+        "kind": job.kind,
+        "payload": job.payload,
+        "state": "running" if held else "due" if job.due_at <= now else "waiting",
+        "every_seconds": None if job.every is None else job.every // 1_000_000,
+        "created_at": rfc3339(job.created_at),
+        "due_at": rfc3339(job.due_at),
+        "attempts": job.attempts,
+        "worker": job.worker if held else None,
+        "begun_at": rfc3339(job.begun_at) if held else None,
+        "progress": job.progress,
+        "trouble": job.trouble,
+    }
+
+
+def done_job_row(job: "DoneJob") -> Row:
+    """Tell what became of a job."""
+    return {
+        "id": job.id,
+        "job": job.job_id,
+        "kind": job.kind,
+        "payload": job.payload,
+        "outcome": job.outcome,
+        "attempts": job.attempts,
+        "worker": job.worker,
+        "begun_at": rfc3339(job.begun_at),
+        "ended_at": rfc3339(job.ended_at),
+        "result": job.result,
     }
 
 

@@ -81,8 +81,9 @@ def _run(settings: "Settings") -> int:
     from registry.app import app_factory, prepare
     from registry.catalog.errors import CatalogError, CatalogUnavailable
     from registry.catalog.schema import SchemaError
+    from registry.checks import database_key
     from registry.edge.logs import configure_logging
-    from registry.parts import sole_server
+    from registry.parts import places, sole_server
     from registry.serving.serve import serve_granian, serve_uvicorn
     from storage.errors import StorageError
     from storage.layout import Layout
@@ -91,14 +92,15 @@ def _run(settings: "Settings") -> int:
     engines = {"uvicorn": serve_uvicorn, "granian": serve_granian}
     try:
         plan = _plan(settings)
-        with Layout.open(settings.storage.path, create=True).lock(), sole_server(settings):
+        with Layout.open(settings.storage.path, create=True).lock(places(settings)), sole_server(settings):
             welcome = Welcome(settings, prepare(settings))
             try:
                 return engines[settings.server.engine](app_factory(settings), plan, announce=welcome.say)
             finally:
                 welcome.save_password()
     except CatalogUnavailable as error:
-        stop(f"the database cannot be used now: {error}. `moorage config check` looks at it without starting")
+        key = database_key(settings)
+        stop(f"the database cannot be used now: {error}. Look at {key}; `moorage config check` does, without starting")
     except (StorageError, SchemaError, CatalogError, WrongMasterKeyError, BadAdminPassword) as error:
         stop(str(error))
     except ModuleNotFoundError as error:

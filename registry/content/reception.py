@@ -4,26 +4,22 @@ The caller hands over blocks and ends with exactly one of `pause`, `finish` and 
 first of these calls, so that a small blob costs one visit to a worker thread.
 """
 
-from collections.abc import Sequence
-from contextlib import suppress
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
 from registry.catalog.blobs import Blob
-from registry.catalog.errors import Conflict, NotFound, OutcomeUnknown
+from registry.catalog.errors import CatalogUnavailable, Conflict, NotFound, OutcomeUnknown
 from registry.catalog.uploads import UploadSession
-from registry.content.uploads import MICROSECOND, Uploads, find_session
+from registry.content.uploads import MICROSECOND, Uploads, find_session, key_lifetime
 from registry.oci.errors import ErrorCode, RegistryError
 from registry.oci.names import RepositoryName
 from storage.blobs import BlobWriter, StoredBlob
 from storage.digest import Digest
 from storage.errors import Busy, DigestMismatch, Unsettled
 from storage.errors import NotFound as BytesGone
-
-FILE_KEY_LIFETIME = timedelta(seconds=10)
-REMOTE_KEY_LIFETIME = timedelta(hours=1)
-"""How long the bytes of a replaced key stay: for a read that has just looked it up, or a presigned address."""
-
 
 Pieces = Sequence[bytes]
 """A block in the pieces in which it came."""
@@ -51,6 +47,8 @@ class Reception:
         self._session: UploadSession | None = None
         self._writer: BlobWriter | None = None
         self._received = 0
+        self._looked_at = 0  # µs since 1970
+        self._sign_due = 0.0  # by this process's own clock
 
     def write(self, block: Pieces) -> None:
         """Take a block of about 1 MiB.
@@ -58,17 +56,15 @@ class Reception:
         Raises: BLOB_UPLOAD_UNKNOWN, UPLOAD_OUT_OF_ORDER, BLOB_TOO_LARGE or SIZE_INVALID; then only `close` is left.
         """
         session, writer = self._opened()
+        self._give_sign(session, writer)
         self._received += sum(map(len, block))
         if session.offset + self._received > self._uploads.limits.blob_bytes:
             raise self._too_large()
         if self._chunk.length is not None and self._received > self._chunk.length:
             raise self._wrong_length()
-        try:
+        with self._alone(session, writer):
             for piece in block:
                 writer.write(piece)
-        except Unsettled:
-            writer.close()
-            raise self._settled(session) from None
 
     def pause(self, last: Pieces = (), *, whole: bool = True) -> int:
         """Take the last block and make the chunk safe; give the offset that the session has now.
@@ -78,12 +74,13 @@ class Reception:
         Args: whole: False where the client vanished: what came so far is kept, and its status tells.
         """
         session, writer = self._ended(last, whole=whole)
-        state = writer.checkpoint()
+        with self._alone(session, writer):
+            state = writer.checkpoint()
         try:
             with self._uploads.catalog.begin() as tx:
                 tx.uploads.advance(session, writer.offset, state)
         except Conflict:
-            raise RegistryError(ErrorCode.BLOB_UPLOAD_UNKNOWN) from None
+            raise self._overtaken(session) from None
         except OutcomeUnknown:
             if not self._advanced(writer.offset):
                 raise
@@ -97,16 +94,14 @@ class Reception:
         """
         session, writer = self._ended(last, whole=True)
         try:
-            stored = writer.commit(digest)
+            with self._alone(session, writer):
+                stored = writer.commit(digest)
         except DigestMismatch as error:
             raise RegistryError(
                 ErrorCode.DIGEST_INVALID,
                 f"the content's digest is {error.actual}, not {error.expected}; nothing was stored",
                 details=({"expected": str(error.expected), "actual": str(error.actual)},),
             ) from None
-        except Unsettled:
-            writer.close()
-            raise self._settled(session) from None
         try:
             blob = self._publish(session, stored)
         except OutcomeUnknown:
@@ -133,7 +128,8 @@ class Reception:
                     before = None
                 blob = tx.blobs.put(stored.digest, stored.size, session.store, stored.key)
                 if before is not None and (before.store, before.key) != (blob.store, blob.key):
-                    tx.blobs.discard(before.store, before.key, tx.now + self._lifetime(before) // MICROSECOND)
+                    lifetime = key_lifetime(self._uploads.stores[before.store], before.key)
+                    tx.blobs.discard(before.store, before.key, tx.now + lifetime // MICROSECOND)
                 tx.blobs.link(session.repository_id, blob)
         if gone:
             raise RegistryError(ErrorCode.BLOB_UPLOAD_UNKNOWN)
@@ -157,10 +153,6 @@ class Reception:
             tx.uploads.settle(self._session_id)
             session = find_session(tx, self._name, self._session_id, subject=self._subject)
         return session is not None and session.offset == offset
-
-    def _lifetime(self, blob: Blob) -> timedelta:
-        local = self._uploads.stores[blob.store].local_path(blob.key) is not None
-        return FILE_KEY_LIFETIME if local else REMOTE_KEY_LIFETIME
 
     def _ended(self, last: Pieces, *, whole: bool) -> tuple[UploadSession, BlobWriter]:
         if last:
@@ -195,10 +187,52 @@ class Reception:
         except Unsettled:
             raise self._settled(session) from None
         except BytesGone:
-            raise RegistryError(
-                ErrorCode.BLOB_UPLOAD_UNKNOWN, "this upload's bytes were lost; start a new one"
-            ) from None
+            raise self._overtaken(held[0]) from None
+        self._expect_sign(held[0])
         return held[0], writer
+
+    @contextmanager
+    def _alone(self, session: UploadSession, writer: BlobWriter) -> Iterator[None]:
+        """Tell the client of it where another process had the same session in hand, and ended it or moved it on."""
+        try:
+            yield
+        except Unsettled:
+            writer.close()
+            raise self._settled(session) from None
+        except BytesGone:
+            writer.close()
+            raise self._overtaken(session) from None
+
+    def _overtaken(self, seen: UploadSession) -> RegistryError:
+        """Say what became of a session that no longer is, or has no longer what, this request found."""
+        try:
+            now = self._look()
+        except RegistryError as error:
+            return error
+        if now != seen:
+            return out_of_order(now, "another request wrote to this upload at the same time")
+        return RegistryError(ErrorCode.BLOB_UPLOAD_UNKNOWN, "this upload's bytes were lost; start a new one")
+
+    def _expect_sign(self, session: UploadSession) -> None:
+        """Reckon when the session's row next has to show that bytes are coming."""
+        rested = timedelta(microseconds=self._looked_at - session.active_at)
+        wait = max(self._uploads.limits.sign_of_life - rested, timedelta(0))
+        self._sign_due = time.monotonic() + wait.total_seconds()
+
+    def _give_sign(self, session: UploadSession, writer: BlobWriter) -> None:
+        """Let whoever looks for idle sessions, perhaps in another process, see that bytes are coming.
+
+        A database that is away for a moment is no reason to fail.
+        """
+        if time.monotonic() < self._sign_due:
+            return
+        self._sign_due = time.monotonic() + self._uploads.limits.sign_of_life.total_seconds()
+        try:
+            with suppress(CatalogUnavailable), self._uploads.catalog.begin(durable=False) as tx:
+                self._session = tx.uploads.touch(session)
+        except Conflict:
+            writer.close()
+            raise self._overtaken(session) from None
 
     def _settled(self, session: UploadSession) -> RegistryError:
         """Undo a commit that was cut short after its bytes were published; the client's next try goes through."""
@@ -207,6 +241,7 @@ class Reception:
 
     def _look(self) -> UploadSession:
         with self._uploads.catalog.read() as tx:
+            self._looked_at = tx.now
             return find_session(tx, self._name, self._session_id, subject=self._subject)
 
     def _checked(self, session: UploadSession) -> UploadSession:

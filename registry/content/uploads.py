@@ -21,8 +21,13 @@ from storage.errors import Busy
 
 IDLE = timedelta(minutes=10)
 NEVER_WRITTEN = timedelta(minutes=1)
+SIGN_OF_LIFE = timedelta(seconds=20)
+"""How long a session may take bytes without its row's telling; well below NEVER_WRITTEN."""
+
 MICROSECOND = timedelta(microseconds=1)
 SWEEP_BATCH = 100
+FILE_KEY_LIFETIME = timedelta(seconds=10)
+REMOTE_KEY_LIFETIME = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,11 @@ class UploadLimits:
     expiry: timedelta = timedelta(hours=24)
     per_subject: int = 256
     blob_bytes: int = 20 * 2**30
+
+    @property
+    def sign_of_life(self) -> timedelta:
+        """How often a request that writes says so in the session's row, so that no process takes it for idle."""
+        return min(SIGN_OF_LIFE, self.expiry / 4)
 
 
 class Uploads:
@@ -75,7 +85,8 @@ class Uploads:
         Raises: BLOB_UPLOAD_UNKNOWN; BLOB_UPLOAD_INVALID while another request is writing to it.
         """
         session = self.status(name, session_id, subject=subject)
-        if not self._remove(session):
+        if not self.remove(session):
+            self.status(name, session_id, subject=subject)  # perhaps somebody else has removed it
             raise RegistryError(
                 ErrorCode.BLOB_UPLOAD_INVALID, "another request is still writing to this upload; let it end first"
             )
@@ -87,7 +98,7 @@ class Uploads:
         """
         with self.catalog.read() as tx:
             stale = tx.uploads.stale(tx.now - self.limits.expiry // MICROSECOND, SWEEP_BATCH)
-        return sum(self._remove(session) for session in stale) + self._sweep_strangers()
+        return sum(self.remove(session) for session in stale) + self._sweep_strangers()
 
     def sweep_keys(self) -> int:
         """Delete the bytes of replaced keys whose time has come; give how many. As harmless as `sweep_sessions`."""
@@ -110,7 +121,7 @@ class Uploads:
                 for session in tx.uploads.oldest(subject, self.limits.per_subject)
                 if tx.now - session.active_at > (IDLE if session.offset else NEVER_WRITTEN) // MICROSECOND
             ]
-        if not any(self._remove(session) for session in candidates):
+        if not any(self.remove(session) for session in candidates):
             raise RegistryError(
                 ErrorCode.TOOMANYREQUESTS,
                 f"you have {self.limits.per_subject} uploads under way; finish or cancel some first",
@@ -121,8 +132,15 @@ class Uploads:
         """Undo what a commit published just before a crash, so that the catalog never heard of it. Raises Busy."""
         self.stores[store].settle(session_id, lambda key: self._known_or_undone(store, session_id, key))
 
-    def _remove(self, session: UploadSession) -> bool:
-        """Free a session's bytes, then forget it; False where somebody is writing to it."""
+    def remove(self, session: UploadSession) -> bool:
+        """Free a session's bytes, then forget it; False where somebody is writing to it, or has since it was read.
+
+        The holder of a session is known in its own process, or on files on its own machine; that bytes came through
+        another one, only the row tells.
+        """
+        with self.catalog.read() as tx:
+            if not tx.uploads.stands(session):
+                return False
         try:
             self._free(session.store, session.id, session.state)
         except Busy:
@@ -160,10 +178,21 @@ class Uploads:
             return False
 
     def _delete_key(self, store: str, key: str) -> None:
+        """Delete a key that no row names, outside of a transaction.
+
+        A store elsewhere may take seconds to fail, and SQLite has one writer, whom pushes to another store wait for.
+        """
+        with self.catalog.read() as tx:
+            known = tx.blobs.key_known(store, key)
+        if not known:
+            self.stores[store].delete(key)
         with self.catalog.begin() as tx:
-            if not tx.blobs.key_known(store, key):
-                self.stores[store].delete(key)
             tx.blobs.forget_discarded(store, key)
+
+
+def key_lifetime(store: BlobStore, key: str) -> timedelta:
+    """Tell how long the bytes of a replaced key stay: for who has just looked it up, or has a presigned address."""
+    return FILE_KEY_LIFETIME if store.local_path(key) is not None else REMOTE_KEY_LIFETIME
 
 
 def find_session(tx: Transaction, name: RepositoryName, session_id: str, *, subject: str) -> UploadSession:

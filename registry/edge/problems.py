@@ -8,7 +8,7 @@ import orjson
 import structlog
 from starlette.responses import Response
 
-from registry.catalog.errors import CatalogFull, CatalogUnavailable, Conflict
+from registry.catalog.errors import CatalogFull, CatalogMoved, CatalogUnavailable, Conflict
 from registry.oci.errors import ErrorCode, RegistryError
 from registry.oci.names import InvalidName, InvalidTag
 from storage.digest import InvalidDigest
@@ -30,6 +30,7 @@ KNOWN: dict[type[Exception], tuple[ErrorCode, str | None]] = {
     NotFound: (ErrorCode.UNAVAILABLE, "the registry's storage lost this content; push it again to heal it"),
     StorageError: (ErrorCode.UNAVAILABLE, "the registry's storage failed; try again shortly"),
     Conflict: (ErrorCode.UNAVAILABLE, "somebody else changed the same thing at the same moment; try again"),
+    CatalogMoved: (ErrorCode.UNAVAILABLE, "the registry's database is moving to another place; try again shortly"),
     CatalogUnavailable: (ErrorCode.UNAVAILABLE, "the registry's database does not answer; try again shortly"),
 }
 """What each exception of the inner rooms means to a client; None: its own text is meant for the client."""

@@ -13,6 +13,7 @@ import structlog
 
 from registry.catalog.errors import CatalogError
 from registry.edge.bridge import Lane
+from storage.errors import StorageError
 
 JITTER = 0.1
 
@@ -54,11 +55,11 @@ class Periodic:
 
     async def _repeat(self, chore: Chore) -> None:
         while True:
-            await asyncio.sleep(chore.interval * random.uniform(1, 1 + JITTER))  # noqa: S311  # spreads workers
+            await asyncio.sleep(chore.interval * random.SystemRandom().uniform(1, 1 + JITTER))  # spreads workers
             await self._do(chore)
 
     async def _do(self, chore: Chore) -> None:
         try:
             await self._lane.call(chore.work)
-        except CatalogError as error:
+        except (CatalogError, StorageError) as error:
             _log.warning("a chore failed; it will be tried again", chore=chore.name, reason=str(error))

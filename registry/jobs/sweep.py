@@ -1,60 +1,52 @@
-"""Removes what uploads left behind: keys that were replaced within seconds, unfinished sessions on a schedule.
+"""The jobs that the registry does on a schedule: what uploads left behind, and what has been kept for long enough."""
 
-Every worker does it, a little apart from the others; a sweep is harmless however many run.
-"""
-
-import asyncio
-import random
-import time
 from collections.abc import Callable
 from datetime import timedelta
 
-import structlog
-
-from registry.catalog.errors import CatalogError
+from registry.catalog.catalog import Catalog, Transaction
 from registry.content.uploads import Uploads
-from registry.edge.bridge import Lane
-from storage.errors import StorageError
+from registry.jobs.work import Kind, Work
 
-KEYS_INTERVAL = 5.0
-JITTER = 0.1
+MICROSECOND = timedelta(microseconds=1)
+PURGE_INTERVAL = timedelta(hours=1)
+MOST_BATCHES = 1000
+"""Then it is time for other jobs; the rest is for the next time."""
 
-_log = structlog.get_logger("moorage.jobs")
+
+def sweep_uploads(uploads: Uploads, every: timedelta) -> Kind:
+    """Remove upload sessions that nobody finished, and what stores hold for sessions that are gone."""
+
+    def work(job: Work) -> str:
+        removed = 0
+        for _ in range(MOST_BATCHES):
+            some = uploads.sweep_sessions()
+            removed += some
+            if not some:
+                break
+            job.note(f"{removed} removed")
+        return f"{removed} removed"
+
+    return Kind("sweep-uploads", work, every)
 
 
-class Sweeper:
-    """A task beside the app that sweeps until it is stopped."""
+def purge_audit(catalog: Catalog, keep: timedelta) -> Kind:
+    """Forget the audit trail's rows that are older than `keep`."""
+    return _purging("purge-audit", catalog, lambda tx: tx.audit.purge(tx.now - keep // MICROSECOND))
 
-    def __init__(self, uploads: Uploads, lane: Lane, interval: timedelta) -> None:
-        self._uploads = uploads
-        self._lane = lane
-        self._interval = interval.total_seconds()
-        self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Begin."""
-        self._task = asyncio.get_running_loop().create_task(self._run())
+def purge_jobs(catalog: Catalog, keep: timedelta) -> Kind:
+    """Forget what jobs did longer ago than `keep`."""
+    return _purging("purge-jobs", catalog, lambda tx: tx.jobs.purge(tx.now - keep // MICROSECOND))
 
-    async def stop(self) -> None:
-        """End; a sweep under way is waited for."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
 
-    async def _run(self) -> None:
-        sessions_due = 0.0
-        while True:
-            await asyncio.sleep(KEYS_INTERVAL * random.uniform(1, 1 + JITTER))  # noqa: S311  # spreads workers
-            await self._sweep(self._uploads.sweep_keys, "replaced keys")
-            if time.monotonic() >= sessions_due:
-                sessions_due = time.monotonic() + self._interval
-                await self._sweep(self._uploads.sweep_sessions, "unfinished uploads")
+def _purging(name: str, catalog: Catalog, purge: Callable[[Transaction], int]) -> Kind:
+    def work(job: Work) -> str:
+        removed, some = 0, 1
+        while some:  # in batches, so that no transaction holds up a push
+            with catalog.begin(durable=False) as tx:
+                some = purge(tx)
+            removed += some
+            job.go_on()
+        return f"{removed} rows removed"
 
-    async def _sweep(self, sweep: Callable[[], int], what: str) -> None:
-        try:
-            removed = await self._lane.call(sweep)
-        except (StorageError, CatalogError) as error:
-            _log.warning("a sweep failed; it will be tried again", of=what, reason=str(error))
-            return
-        if removed:
-            _log.info("swept", of=what, removed=removed)
+    return Kind(name, work, PURGE_INTERVAL)

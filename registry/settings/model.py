@@ -6,7 +6,16 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
 
 
 def _seconds(value: object) -> object:
@@ -142,12 +151,27 @@ class Storage(Section):
     """Where the bytes are."""
 
     driver: Literal["files", "s3"] = Field("files", description="files in the data directory, or an S3 bucket")
-
+    former: Literal["files", "s3"] | None = Field(
+        None, description="where blobs are being moved away from, by `moorage storage migrate`; none: nowhere"
+    )
     path: Path = Field(Path("moorage-data"), description="the data directory; `moorage serve` creates it")
     reserve_bytes: int = Field(
         256 * 2**20, ge=0, description="uploads are refused below this much free space, or 5 % if that is less"
     )
     s3: S3 = Field(default_factory=S3)
+
+    @field_validator("former")
+    @classmethod
+    def _is_another(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """Refuse a move from a store to itself."""
+        if value is not None and value == info.data.get("driver"):
+            raise ValueError("it is the store that blobs were in before, and so another one than storage.driver")
+        return value
+
+    @property
+    def stores(self) -> tuple[str, ...]:
+        """Name the stores that are open: the one for new blobs first, then the former one, if any."""
+        return (self.driver, self.former) if self.former else (self.driver,)
 
 
 class Database(Section):
@@ -179,6 +203,13 @@ class Uploads(Section):
     sweep_interval: Duration = Field(timedelta(hours=1), gt=ZERO, description="how often that is looked for")
 
 
+class Jobs(Section):
+    """Work that no request waits for."""
+
+    in_server: bool = Field(True, description="servers do jobs themselves; false: only `moorage worker` does")
+    keep: Duration = Field(timedelta(days=30), ge=HOUR, description="how long it is told what jobs did")
+
+
 class Auth(Section):
     """Who may do what."""
 
@@ -191,7 +222,7 @@ class Auth(Section):
         timedelta(minutes=5),
         ge=MINUTE,
         le=HOUR,
-        description="how long a token is good; so long a revoked right lives on",
+        description="how long a token is good; so long, and 30 s for clocks that differ, a revoked right lives on",
     )
     refresh_tokens: bool = Field(
         True, description="give `docker login` a revocable refresh token to keep in place of the password"
@@ -242,6 +273,7 @@ class Settings(Section):
     database: Database = Field(default_factory=Database)
     manifests: Manifests = Field(default_factory=Manifests)
     uploads: Uploads = Field(default_factory=Uploads)
+    jobs: Jobs = Field(default_factory=Jobs)
     auth: Auth = Field(default_factory=Auth)
     secrets: Secrets = Field(default_factory=Secrets)
     admin: Admin = Field(default_factory=Admin)

@@ -27,9 +27,11 @@ ADVICE: Mapping[str, str] = MappingProxyType(
     {
         "NoSuchBucket": "there is no such bucket; look at storage.s3.bucket and the endpoint",
         "InvalidAccessKeyId": "the store does not know this access key; look at storage.s3.access_key",
+        "XAdminUserNotFound": "the store does not know this access key; look at storage.s3.access_key",
         "SignatureDoesNotMatch": "the secret key is wrong; look at storage.s3.secret_key",
-        "AccessDenied": "these keys may not do that in this bucket; look at their policy",
-        "403": "these keys may not do that in this bucket; look at them and at their policy",
+        "AccessDenied": "these keys may not do that in this bucket: {right} is missing from their policy",
+        "403": "these keys are wrong, or may not do that in this bucket: {right} is missing from their policy",
+        "InvalidStorageClass": "the store has no such class; look at storage.s3.storage_class",
         "RequestTimeTooSkewed": "this machine's clock is wrong by minutes; set it, best by NTP",
         "AuthorizationHeaderMalformed": "the bucket is in another region; look at storage.s3.region",
         "PermanentRedirect": "the bucket is in another region; look at storage.s3.region and storage.s3.endpoint",
@@ -37,6 +39,18 @@ ADVICE: Mapping[str, str] = MappingProxyType(
     }
 )
 """What a person can do about an error that does not pass."""
+_RIGHTS: Mapping[str, str] = MappingProxyType(
+    {
+        "list_objects_v2": "s3:ListBucket",
+        "list_multipart_uploads": "s3:ListBucketMultipartUploads",
+        "get_object": "s3:GetObject",
+        "head_object": "s3:GetObject",
+        "delete_object": "s3:DeleteObject",
+        "abort_multipart_upload": "s3:AbortMultipartUpload",
+        "list_parts": "s3:ListMultipartUploadParts",
+    }
+)
+"""What an operation needs; those that are not named write, and need `s3:PutObject`."""
 
 Answer = dict[str, Any]
 
@@ -56,17 +70,16 @@ class Bucket:
         """Connect with the first call only. Raises Unavailable where boto3 is not installed."""
         require_library()
         self.options = options
-        self._made: Any = None
+        self._made: dict[bool, Any] = {}
         self._lock = threading.Lock()
         self._quiet_until = 0.0
         self._answered_at = 0.0
 
-    @property
-    def _client(self) -> Any:
+    def _client(self, *, hash_bodies: bool) -> Any:
         with self._lock:  # making one takes a while, and is not safe in two threads
-            if self._made is None:
-                self._made = connect(self.options, self.options.endpoint)
-        return self._made
+            if hash_bodies not in self._made:
+                self._made[hash_bodies] = connect(self.options, self.options.endpoint, hash_bodies=hash_bodies)
+            return self._made[hash_bodies]
 
     def call(
         self,
@@ -90,12 +103,12 @@ class Bucket:
             try:
                 return self._attempt(operation, body, accept, arguments)
             except caught as error:
-                final = _final(error, subject)
+                final = _final(error, operation, subject)
                 if final is not None:
                     raise final from error
                 if time.monotonic() + pause + self.options.read_timeout > end:
                     self._note_silence(begun)
-                    raise Unavailable(f"{subject}: the S3 store does not answer well: {error}") from error
+                    raise Unavailable(f"{subject}: {_silence(error)}: {error}") from error
             time.sleep(pause)
         raise AssertionError("pauses never end")
 
@@ -108,7 +121,8 @@ class Bucket:
     ) -> Answer:
         content = {} if body is None else {"Body": body()}
         try:
-            answer: Answer = getattr(self._client, operation)(Bucket=self.options.bucket, **arguments, **content)
+            ask = getattr(self._client(hash_bodies="ContentMD5" not in arguments), operation)
+            answer: Answer = ask(Bucket=self.options.bucket, **arguments, **content)
         except Exception as error:
             if answered(error) is not None:
                 self._answered_at = time.monotonic()
@@ -150,15 +164,21 @@ class Bucket:
             more = {"ContinuationToken": page["NextContinuationToken"]}
 
     def multiparts(self, start: str) -> Iterator[Answer]:
-        """List the open multipart uploads whose keys start so."""
-        more: dict[str, Any] = {}
+        """List the open multipart uploads whose keys start so.
+
+        A page is asked for by the last key alone, for servers differ in what they do with the last upload: some refuse
+        it, some give that key's uploads again, and others leave the rest of them out.
+        """
+        marker, known = "", set[str]()
         while True:
+            more: dict[str, Any] = {"KeyMarker": marker} if marker else {}
             page = self.call("list_multipart_uploads", f"{start}…", Prefix=self.full(start), **more)
-            for found in page.get("Uploads", ()):
-                yield found | {"Key": found["Key"].removeprefix(self.options.prefix)}
-            if not page.get("IsTruncated"):
+            found = [item for item in page.get("Uploads", ()) if item["UploadId"] not in known]
+            for item in found:
+                yield item | {"Key": item["Key"].removeprefix(self.options.prefix)}
+            if not page.get("IsTruncated") or page["NextKeyMarker"] == marker:
                 return
-            more = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
+            marker, known = page["NextKeyMarker"], {item["UploadId"] for item in found}
 
     def abort(self, key: str, s3_upload: str) -> None:
         """Abort a multipart upload; idempotent."""
@@ -171,11 +191,17 @@ class Bucket:
 def _pauses() -> Iterator[float]:
     longest = _FIRST_PAUSE
     while True:
-        yield random.uniform(longest / 2, longest)  # noqa: S311  # spreads retries
+        yield random.SystemRandom().uniform(longest / 2, longest)  # spreads retries
         longest = min(longest * 2, _LONGEST_PAUSE)
 
 
-def _final(error: Exception, subject: str) -> StorageError | None:
+def _silence(error: Exception) -> str:
+    if isinstance(error, Spoilt) or answered(error) is not None:
+        return "the S3 store does not answer well"
+    return "the S3 store cannot be reached; if it is up, look at storage.s3.endpoint"
+
+
+def _final(error: Exception, operation: str, subject: str) -> StorageError | None:
     """Give what an error means that no repetition will heal; None where one may."""
     if lacks_credentials(error):
         return Unavailable(f"{subject}: no keys for the S3 store were found; set storage.s3.access_key and secret_key")
@@ -185,9 +211,9 @@ def _final(error: Exception, subject: str) -> StorageError | None:
     code, status, message = told
     if code == "NoSuchUpload":
         return UploadGone(subject)
-    if code in ("NoSuchKey", "404"):
+    if code in ("NoSuchKey", "404", "InvalidPart"):  # the last: a part is gone, or another writer's has its number
         return NotFound(subject)
     if code in _PASSING or status >= 500 or status == 429 or status == 200:
         return None
-    kind = _KINDS.get(code, Unavailable)
-    return kind(f"{subject}: {ADVICE.get(code, message or 'refused')} ({code})")
+    advice = ADVICE.get(code, message or "refused").replace("{right}", _RIGHTS.get(operation, "s3:PutObject"))
+    return _KINDS.get(code, Unavailable)(f"{subject}: {advice} ({code})")

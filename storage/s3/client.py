@@ -21,13 +21,18 @@ def require_library() -> None:
         raise Unavailable("for S3, boto3 has to be installed: pip install 'moorage[s3]'")
 
 
-def connect(options: S3Options, endpoint: str | None) -> Any:
-    """Make a client for an endpoint; None is Amazon's own. Opens no connection."""
+def connect(options: S3Options, endpoint: str | None, *, hash_bodies: bool = True) -> Any:
+    """Make a client for an endpoint; None is Amazon's own. Opens no connection.
+
+    Args: hash_bodies: False where every body goes with its MD5, which the signature covers and the store checks. Over
+          plain HTTP the library would have both ends hash it by SHA-256 as well; over TLS it never does.
+    """
     from botocore.config import Config
 
+    where: dict[str, Any] = {"addressing_style": "path" if options.path_style else "auto"}
     config = Config(
         signature_version="s3v4",
-        s3={"addressing_style": "path" if options.path_style else "auto"},
+        s3=where if hash_bodies else {**where, "payload_signing_enabled": False},
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         retries=_OWN_RETRIES,
@@ -69,7 +74,19 @@ def answered(error: Exception) -> tuple[str, int, str] | None:
         return None
     told = error.response.get("Error", {})
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return str(told.get("Code", "")), int(status), str(told.get("Message", ""))
+    return str(told.get("Code", "")), int(status), str(told.get("Message") or "")
+
+
+def moved_to(answer: dict[str, Any]) -> str | None:
+    """Give the region where the library found the bucket, after the store had refused the one it was told.
+
+    The library heals its calls by that, but not the addresses that it signs for others. Its own retries are off, so a
+    call that it repeated is one that it sent to another region.
+    """
+    told = answer["ResponseMetadata"]
+    if not told.get("RetryAttempts"):
+        return None
+    return str(told["HTTPHeaders"].get("x-amz-bucket-region", "which the store does not name"))
 
 
 def lacks_credentials(error: Exception) -> bool:

@@ -82,7 +82,7 @@ class S3Writer:
     def _collect(self, data: memoryview) -> None:
         """Put bytes into the part; what this upload has under way is waited for before memory runs out."""
         budget = self._means.budget
-        while self._part.in_memory and budget.used + len(data) > budget.size:
+        while self._part.in_memory and budget.used + self._part.price(len(data)) > budget.size:
             if self._multipart is None or not self._multipart.make_room():
                 break
         self._part.append(data)

@@ -42,9 +42,14 @@ class Live:
     server: RunningServer
     accounts: Accounts
 
+    @property
+    def port(self) -> int:
+        """Where requests go."""
+        return self.server.port
+
     def call(self, method: str, target: str, headers: Headers | None = None, body: bytes = b"") -> Reply:
         """Send one request on a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=PATIENCE)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             connection.request(method, target, body, {"content-length": str(len(body)), **(headers or {})})
             response = connection.getresponse()

@@ -20,6 +20,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.access.live import ADMIN, Live, live
+from tests.access.taking import WAYS, by_basic, may_pull, somebody
 from tests.access.world import OPERATOR, PASSWORD, basic
 from tests.faults.wire import Lost, Wire
 from tests.parts.server import ADMIN_PASSWORD
@@ -245,69 +246,19 @@ def test_reset_keys_end_every_token(tmp_path: Path) -> None:
         assert {found.call("GET", MANIFEST, token).status for _ in range(20)} == {200}
 
 
-def may_pull(running: Live, headers: dict[str, str]) -> set[bool]:
-    """Ask for tokens on several connections; tell whether they are good for a pull."""
-    found = set()
-    for _ in range(8):
-        reply = running.call("GET", f"/token?service=moorage&scope=repository:{NAME}:pull", headers)
-        if reply.status != 200:
-            found.add(False)
-            continue
-        token = {"authorization": f"Bearer {json.loads(reply.body)['token']}"}
-        found.add(running.call("GET", MANIFEST, token).status == 200)
-    return found
-
-
-def by_basic(running: Live, headers: dict[str, str]) -> set[bool]:
-    """Pull with Basic on several connections."""
-    return {running.call("GET", MANIFEST, headers).status == 200 for _ in range(8)}
-
-
-@pytest.mark.parametrize("what", ["user", "password", "secret", "robot", "right", "team", "owner", "visibility"])
+@pytest.mark.parametrize("what", WAYS)
 def test_what_is_taken_away_is_gone_at_once(running: Live, what: str) -> None:
     """Basic and new tokens at once, on every worker; a token that is out already is good until it expires."""
-    accounts, name = running.accounts, f"rae-{what}"
-    if what == "robot":
-        accounts.organizations.add("rae", OPERATOR)
-        name = "rae+ci"
-        accounts.robots.add(name, OPERATOR)
-    else:
-        accounts.user(name)
-    take = _taking(running, what, name)
-    word = PASSWORD if what == "password" else accounts.secret(name)
-    headers = basic(name, word)
-    assert may_pull(running, headers) == by_basic(running, headers) == {True}
+    accounts = running.accounts
+    headers, take = somebody(accounts, NAME, what)
+    assert may_pull(running, NAME, headers) == by_basic(running, NAME, headers) == {True}
     old = running.token(headers, f"repository:{NAME}:pull")
-    take(word)
-    assert by_basic(running, headers) == may_pull(running, headers) == {False}
+    take()
+    assert by_basic(running, NAME, headers) == may_pull(running, NAME, headers) == {False}
     assert running.call("GET", MANIFEST, old).status == 200
     if what == "visibility":
         accounts.repositories.set_visibility(NAME, "private", OPERATOR)
     accounts.forgive()
-
-
-def _taking(running: Live, what: str, name: str) -> Callable[[str], object]:
-    """Give somebody the right to pull, and a way to take it away again."""
-    accounts = running.accounts
-    if what == "visibility":
-        accounts.repositories.set_visibility(NAME, "internal", OPERATOR)
-        return lambda _: accounts.repositories.set_visibility(NAME, "private", OPERATOR)
-    if what in ("team", "owner"):
-        accounts.organizations.set_member("team", name, "owner" if what == "owner" else "member", OPERATOR)
-        if what == "owner":
-            return lambda _: accounts.organizations.set_member("team", name, "member", OPERATOR)
-        accounts.teams.add("team/readers", OPERATOR)
-        accounts.teams.add_member("team/readers", name, OPERATOR)
-        accounts.grant("team/readers", ("pull", "team"))
-        return lambda _: accounts.teams.remove_member("team/readers", name, OPERATOR)
-    accounts.grant(name, ("pull", "team"))
-    return {
-        "user": lambda _: accounts.people.disable(name, OPERATOR),
-        "password": lambda _: accounts.people.set_password(name, "another-rope-of-hemp", OPERATOR),
-        "secret": lambda word: accounts.secrets.revoke(word, OPERATOR),
-        "robot": lambda _: accounts.robots.disable(name, OPERATOR),
-        "right": lambda _: accounts.grants.remove(name, "team", OPERATOR),
-    }[what]
 
 
 def test_refresh_tokens_end_at_once_on_every_worker(running: Live) -> None:

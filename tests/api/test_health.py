@@ -2,14 +2,24 @@
 
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from starlette.types import Message, Scope
 
 from registry.api import health
+from registry.api.health import Health
+from registry.catalog.catalog import Catalog
+from registry.edge.bridge import Lane
+from storage.blobs import BlobStore
+from storage.filesystem import FilesystemDriver
+from storage.memory import MemoryDriver
+from tests.catalog.conftest import Clock, address, catalog, clock, database, fast_directory, migrated, place
 from tests.spec.conftest import Start
 from tests.spec.registry import Registry, running
+
+__all__ = ["Clock", "address", "catalog", "clock", "database", "fast_directory", "migrated", "place"]
 
 
 @pytest.mark.parametrize(("path", "status"), [("/livez", "alive"), ("/readyz", "ready"), ("/healthz", "ready")])
@@ -32,9 +42,20 @@ def test_storage_that_takes_no_bytes_is_read_only_and_still_ready(fast_directory
         (data / "uploads").rename(data / "away")
         document = registry.get("/readyz").expect(200).json()
         assert document["status"] == "read-only"
-        assert str(data) in document["storage default"]
+        assert str(data) in document["storage files"]
         (data / "away").rename(data / "uploads")
         assert registry.get("/readyz").expect(200).json() == {"status": "ready"}
+
+
+def test_a_former_store_need_not_take_bytes(catalog: Catalog, place: Path) -> None:
+    """A full disk is why people move."""
+    former = BlobStore(FilesystemDriver(place / "nowhere"), name="files")
+    stores = {"s3": BlobStore(MemoryDriver(), name="s3"), "files": former}
+    with ThreadPoolExecutor(1) as executor:
+        status, found = Health(catalog, stores, Lane(executor), writes="s3")._look()
+        assert (status, list(found)) == ("ready", ["storage files"])
+        status, found = Health(catalog, stores, Lane(executor), writes="files")._look()
+        assert (status, list(found)) == ("read-only", ["storage files"])
 
 
 @pytest.mark.usefixtures("unremembered")

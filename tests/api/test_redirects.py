@@ -101,7 +101,7 @@ def test_store_that_refuses_is_told_with_503(fake: FakeS3, tmp_path: Path) -> No
         assert registry.get(path).expect(503)["retry-after"]
         fake.meets("ListObjectsV2", Trouble(403, "SignatureDoesNotMatch"))
         ready = registry.get("/readyz")
-        assert "secret key" in ready.json()["storage default"]
+        assert "secret key" in ready.json()["storage s3"]
 
 
 @pytest.mark.parametrize(

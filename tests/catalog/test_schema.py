@@ -154,7 +154,7 @@ def test_who_may_not_upgrade_is_told_who_does(database: Database, place: Path) -
     with pytest.raises(schema.SchemaError, match=r"is empty.*moorage db upgrade"):
         schema.require_head(database)
     moved(database, "0001")
-    assert schema.status(database) == schema.Status("0001", ("0002",))
+    assert schema.status(database) == schema.Status("0001", schema.KNOWN[1:])
     with pytest.raises(schema.SchemaError, match=r"at schema 0001.*auto_migrate"):
         schema.require_head(database)
     assert schema.upgrade(database, place / "lock")
@@ -167,7 +167,7 @@ def test_who_may_not_upgrade_is_told_who_does(database: Database, place: Path) -
     [
         ("DELETE FROM alembic_version", "it has the table access_grant"),
         ("DROP TABLE alembic_version", "it has the table access_grant"),
-        ("INSERT INTO alembic_version VALUES ('0001')", "it names the steps 0001, 0002"),
+        ("INSERT INTO alembic_version VALUES ('0001')", f"it names the steps 0001, {schema.HEAD}"),
     ],
 )
 def test_a_database_that_is_half_done_is_refused_in_words(

@@ -80,7 +80,7 @@ def test_config_check_looks_at_files_directory_and_database(tmp_path: Path) -> N
     assert "go together" in result.stderr
     assert f"there is no file {tmp_path}/absent.crt" in result.stderr
     assert "is not a directory" in result.stderr
-    assert "database: unable to open" in result.stderr
+    assert "database.url: unable to open" in result.stderr
     assert all(line.startswith("moorage: ") for line in result.stderr.splitlines())
 
 

@@ -1,18 +1,25 @@
-"""The official tool finds nothing: no failure, error or skip; both engines, sparse manifests or not, files and S3."""
+"""The official tool finds nothing: no failure, error or skip; both engines, both databases, files and S3.
+
+Sparse manifests or not. Where clients are sent to the store, what the store's answers lack is known by name.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from tests.access.live import live
 from tests.access.world import OPERATOR, PASSWORD
+from tests.conformance.redirected import REDIRECTED
 from tests.conformance.tool import read_report, run_tool
 from tests.parts.ceph import Ceph
+from tests.parts.far_nginx import TRUST, start_nginx
 from tests.parts.postgres import Postgres
 from tests.parts.server import Engine, start_moorage
 from tests.parts.tools import require
+from tests.parts.versitygw import VersityGateway
 
 pytestmark = pytest.mark.conformance
 
@@ -83,6 +90,40 @@ def test_every_test_passes_on_s3(engine: Engine, ceph: Ceph, tmp_path: Path) -> 
     with start_moorage(tmp_path / "data", workers=2, engine=engine, config=config) as server:
         report = run_tool(tool, server.url, tmp_path / "results")
     assert report.clean, str(report)
+    assert report.tests >= FEWEST
+
+
+def test_every_test_passes_on_another_s3_server(versitygw: VersityGateway, tmp_path: Path) -> None:
+    tool = require("conformance")
+    config = versitygw.configuration(versitygw.bucket(), "redirect = false\n")
+    with start_moorage(tmp_path / "data", workers=2, config=config) as server:
+        report = run_tool(tool, server.url, tmp_path / "results")
+    assert report.clean, str(report)
+    assert report.tests >= FEWEST
+
+
+@pytest.mark.postgresql
+def test_every_test_passes_on_s3_and_postgresql(ceph: Ceph, postgres: Postgres, tmp_path: Path) -> None:
+    tool = require("conformance")
+    config = ceph.configuration(ceph.bucket(), "redirect = false\n")
+    settings = {"MOORAGE_DATABASE__URL": postgres.url(postgres.create())}
+    with start_moorage(tmp_path / "data", workers=2, config=config, environment=settings) as server:
+        report = run_tool(tool, server.url, tmp_path / "results")
+    assert report.clean, str(report)
+    assert report.tests >= FEWEST
+
+
+def test_where_clients_are_sent_to_the_store_only_its_missing_header_is_found(ceph: Ceph, tmp_path: Path) -> None:
+    """The tool looks at the store's answer, which knows nothing of digests; ours had the header."""
+    tool = require("conformance")
+    config = ceph.configuration(ceph.bucket())
+    with (
+        start_moorage(tmp_path / "data", workers=2, config=config, environment=TRUST) as server,
+        start_nginx(server.port) as far,
+    ):
+        report = run_tool(tool, far, tmp_path / "results")
+    assert Counter(report.troubles) == REDIRECTED
+    assert (report.failures, report.errors, report.skipped, report.disabled) == (REDIRECTED.total(), 0, 0, 0)
     assert report.tests >= FEWEST
 
 

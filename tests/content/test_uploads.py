@@ -3,8 +3,8 @@
 import pytest
 
 from auth.policy import Reach
-from registry.content.reception import FILE_KEY_LIFETIME, REMOTE_KEY_LIFETIME, ChunkRange
-from registry.content.uploads import IDLE, MICROSECOND, NEVER_WRITTEN
+from registry.content.reception import ChunkRange
+from registry.content.uploads import FILE_KEY_LIFETIME, IDLE, MICROSECOND, NEVER_WRITTEN, REMOTE_KEY_LIFETIME
 from registry.oci.errors import ErrorCode, RegistryError
 from storage.digest import Digest
 from tests.content.conftest import ANN, NAME, SECOND, Room
@@ -162,7 +162,7 @@ def test_a_session_that_somebody_else_moved_is_not_moved_again(room: Room) -> No
     reception.write([b"one"])
     with room.catalog.begin() as tx:
         tx.uploads.advance(tx.uploads.get(session_id), 7, b"")
-    with refused(ErrorCode.BLOB_UPLOAD_UNKNOWN):
+    with refused(ErrorCode.UPLOAD_OUT_OF_ORDER):
         reception.pause()
     reception.close()
 

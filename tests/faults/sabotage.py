@@ -18,6 +18,12 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from types import FrameType
 from typing import Any
 
+from tests.faults.sabotage_shared import (
+    know_own_sessions_only,
+    let_every_writer_win,
+    remember_rights,
+    take_all_for_idle,
+)
 from tests.faults.stepwise import STEPPING, stepping
 
 Message = MutableMapping[str, Any]
@@ -304,12 +310,24 @@ ACTS: dict[str, Callable[[App], App]] = {
         tell_by_time,
         guess_freely,
         hash_all_at_once,
+        know_own_sessions_only,
+        let_every_writer_win,
+        remember_rights,
+        take_all_for_idle,
     )
 }
 
 
+BROKEN_MOVES = frozenset({"leave-out-the-seal", "copy-once"})
+
+
 def install(name: str) -> None:
-    """Make every uvicorn server of this process serve a broken application."""
+    """Make every uvicorn server of this process serve a broken application, or break a move of the catalog."""
+    if name in BROKEN_MOVES:
+        from tests.faults.unsound_moves import MOVES
+
+        MOVES[name]()
+        return
     from uvicorn import Config
 
     load = Config.load

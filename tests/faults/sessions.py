@@ -10,20 +10,36 @@ import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from tests.faults.client import OCTETS, closing
 from tests.faults.oracle import digest_of
-from tests.faults.target import Server
-from tests.faults.wire import Lost, Reply
+from tests.faults.wire import Lost, Reply, Wire
 
 RANGE = re.compile(r"0-(\d+)")
+
+
+class Target(Protocol):
+    """What a session is sent to: one server, or several behind one address; it can be ended and started again."""
+
+    def wire(self, *, timeout: float = ...) -> Wire:
+        """Give a new client connection."""
+
+    def stop(self) -> object:
+        """Send SIGTERM and wait for the end."""
+
+    def kill(self) -> None:
+        """Send SIGKILL and wait for the end."""
+
+    def start(self) -> object:
+        """Start again and wait until it is ready."""
 
 
 @dataclass(slots=True)
 class Session:
     """One upload session: where it is, as the server last said."""
 
-    server: Server
+    server: Target
     repository: str
     location: str = ""
 

@@ -17,6 +17,7 @@ from tests.faults import (
     drain,
     full_disk,
     kills,
+    moves,
     power_cuts,
     same_blob,
     slow_clients,
@@ -54,6 +55,7 @@ GREEN = [
     pytest.param(disconnects.check, 40, id="C6"),
     pytest.param(attaches.check, 3, id="C8"),
     pytest.param(slow_clients_shortly, 60, id="E4"),
+    pytest.param(moves.check, 2, id="M1", marks=pytest.mark.postgresql),
 ]
 RED = [
     pytest.param(kills.check, 3, "acknowledge-early", "I3", id="A1"),
@@ -68,6 +70,7 @@ RED = [
     pytest.param(disconnects.check, 12, "lie-about-range", "resuming", id="C6"),
     pytest.param(attaches.check, 2, "lose-referrers", "I6", id="C8"),
     pytest.param(slow_clients_shortly, 20, "block-the-loop", "p99", id="E4"),
+    pytest.param(moves.check, 0, "leave-out-the-seal", "I", id="M1", marks=pytest.mark.postgresql),
 ]
 
 

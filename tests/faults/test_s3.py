@@ -101,7 +101,7 @@ def _outage(server: RunningServer, proxy: S3Proxy, digest: str) -> None:
         assert status == 503
         assert headers["retry-after"]
         assert time.monotonic() - begun <= 10
-        assert b"storage default" in asked(server, "GET", "/readyz")[2]
+        assert b"storage s3" in asked(server, "GET", "/readyz")[2]
     proxy.down = False
     begun = time.monotonic()
     while not (asked(server, "GET", f"/v2/team/app/blobs/{digest}")[0] == 200 and pushed(server, os.urandom(9))):

@@ -19,7 +19,7 @@ DOCSTRING_LINES = 12
 
 READS_ENVIRONMENT = ("registry/settings/sources.py", "runtime/config.py")
 # Places where an exception of any kind ends: an answer to the client, a worker's exit status.
-LAST_RESORTS = ("registry/api/router.py", "registry/serving/supervisor.py")
+LAST_RESORTS = ("registry/api/router.py", "registry/jobs/runner.py", "registry/serving/supervisor.py")
 # Packages that nothing imports yet, which an import contract cannot name; each is meant for one room.
 RESERVED = MappingProxyType(
     {

@@ -1,100 +1,71 @@
-"""The sweeper: it runs while the app lives, survives trouble, and ends with the app."""
+"""The jobs on a schedule: what uploads left behind goes, and so does what was kept for long enough."""
 
-import asyncio
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from registry.catalog.audit import AuditEvent
 from registry.catalog.catalog import Catalog
-from registry.catalog.errors import CatalogUnavailable
+from registry.catalog.jobs import DoneJob
 from registry.content.uploads import UploadLimits, Uploads
-from registry.edge.bridge import Lane
 from registry.jobs import sweep
-from registry.jobs.sweep import Sweeper
+from registry.jobs.sweep import purge_audit, purge_jobs, sweep_uploads
+from registry.jobs.work import Kind
 from storage.blobs import BlobStore
-from storage.digest import Digest
-from storage.errors import Unavailable
 from storage.filesystem import FilesystemDriver
 from storage.layout import Layout
-from tests.catalog.conftest import Clock, address, catalog, clock, database, fast_directory, migrated, place
 from tests.content.conftest import NAME
+from tests.jobs.conftest import Clock, MakeRunner
 
-__all__ = ["Clock", "address", "catalog", "clock", "database", "fast_directory", "migrated", "place"]
+DAY = 86_400_000_000
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def uploads(catalog: Catalog, place: Path, monkeypatch: pytest.MonkeyPatch) -> Uploads:
-    """Uploads on files; the sweeper looks every hundredth of a second."""
-    monkeypatch.setattr(sweep, "KEYS_INTERVAL", 0.01)
+def uploads(catalog: Catalog, place: Path) -> Uploads:
+    """Uploads on files."""
     Layout.open(place / "data", create=True)
     store = BlobStore(FilesystemDriver(place / "data", reserve=0))
-    limits = UploadLimits(timedelta(hours=1), per_subject=10)
-    return Uploads(catalog, {"default": store}, store="default", limits=limits)
+    return Uploads(catalog, {"default": store}, store="default", limits=UploadLimits(HOUR, per_subject=1000))
 
 
-def swept_until(uploads: Uploads, done: Callable[[], bool], interval: timedelta = timedelta(0)) -> None:
-    """Let the sweeper run until something is done, and end it."""
-
-    async def run() -> None:
-        executor = ThreadPoolExecutor(1)
-        sweeper = Sweeper(uploads, Lane(executor), interval)
-        sweeper.start()
-        async with asyncio.timeout(20):
-            while not done():
-                await asyncio.sleep(0.01)
-        await sweeper.stop()
-        executor.shutdown()
-
-    asyncio.run(run())
+def done(catalog: Catalog, runners: MakeRunner, kind: Kind) -> DoneJob:
+    """Do a job once, and give what is told of it."""
+    assert runners(kind).turn()
+    with catalog.read() as tx:
+        return tx.jobs.history()[0]
 
 
-def test_it_sweeps_sessions_and_keys(uploads: Uploads, clock: Clock) -> None:
-    uploads.start(NAME, subject="ann")
-    with uploads.catalog.begin() as tx:
-        tx.blobs.discard("default", f"blobs/sha256/aa/{Digest.of(b'x').encoded}.{'0' * 32}", tx.now)
-    clock.now += 2 * 3_600_000_000
-
-    def done() -> bool:
-        with uploads.catalog.read() as tx:
-            return tx.uploads.count("ann") == 0 and not tx.blobs.discarded(1)
-
-    swept_until(uploads, done)
+def test_unfinished_uploads_go(uploads: Uploads, runners: MakeRunner, clock: Clock) -> None:
+    for _ in range(150):  # more than one batch
+        uploads.start(NAME, subject="ann")
+    clock.now += DAY
+    uploads.start(NAME, subject="bob")
+    line = done(uploads.catalog, runners, sweep_uploads(uploads, HOUR))
+    assert (line.kind, line.outcome, line.result) == ("sweep-uploads", "done", "150 removed")
+    with uploads.catalog.read() as tx:
+        assert (tx.uploads.count("ann"), tx.uploads.count("bob")) == (0, 1)
 
 
-def test_sessions_wait_for_their_interval(uploads: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
-    counts = {"sessions": 0, "keys": 0}
-
-    def counting(kind: str) -> Callable[[], int]:
-        def count() -> int:
-            counts[kind] += 1
-            return 0
-
-        return count
-
-    monkeypatch.setattr(uploads, "sweep_sessions", counting("sessions"))
-    monkeypatch.setattr(uploads, "sweep_keys", counting("keys"))
-    swept_until(uploads, lambda: counts["keys"] >= 5, timedelta(hours=1))
-    assert counts["sessions"] == 1  # the first comes at once, for a restart may have left something
+def test_a_sweep_comes_to_an_end(uploads: Uploads, runners: MakeRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "sweep_sessions", lambda: 1)
+    monkeypatch.setattr(sweep, "MOST_BATCHES", 3)
+    assert done(uploads.catalog, runners, sweep_uploads(uploads, HOUR)).result == "3 removed"
 
 
-@pytest.mark.parametrize("trouble", [Unavailable("I/O error"), CatalogUnavailable("locked")])
-def test_trouble_is_told_and_tried_again(uploads: Uploads, trouble: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = []
-
-    def failing() -> int:
-        calls.append(1)
-        raise trouble
-
-    monkeypatch.setattr(uploads, "sweep_keys", failing)
-    swept_until(uploads, lambda: len(calls) >= 3)
+def test_old_rows_of_the_trail_go(catalog: Catalog, runners: MakeRunner, clock: Clock) -> None:
+    for _ in range(2):
+        with catalog.begin() as tx:
+            tx.audit.record(AuditEvent(actor="ann", actor_kind="user", action="push", result="ok"))
+        clock.now += DAY
+    assert done(catalog, runners, purge_audit(catalog, timedelta(days=1, hours=1))).result == "1 rows removed"
 
 
-def test_an_end_before_the_start_is_harmless(uploads: Uploads) -> None:
-    async def run() -> None:
-        with ThreadPoolExecutor(1) as executor:
-            await Sweeper(uploads, Lane(executor), timedelta(hours=1)).stop()
-
-    asyncio.run(run())
+def test_old_history_goes(catalog: Catalog, runners: MakeRunner, clock: Clock) -> None:
+    kind = purge_jobs(catalog, timedelta(days=2))
+    results = []
+    for _ in range(4):
+        results.append(done(catalog, runners, kind).result)
+        clock.now += DAY + 1
+    assert results == ["0 rows removed", "0 rows removed", "1 rows removed", "1 rows removed"]

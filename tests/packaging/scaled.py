@@ -2,26 +2,25 @@
 
 Two replicas with the environment of the file, the secrets that the script makes, PostgreSQL, the S3 server and the
 one-shot that makes the bucket, by their own command lines, and Caddy with its file. What differs is where things are:
-addresses and paths. Where the S3 server is not installed, Ceph stands in its place.
+addresses and paths.
 """
 
 from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.packaging.composed import SECRETS, Composed, make_secrets, read_compose
-from tests.parts.ceph import ACCESS_KEY, SECRET_KEY, Ceph
 from tests.parts.commands import run, start, stop, wait_until
 from tests.parts.postgres import Postgres
 from tests.parts.reverse_proxies import ReverseProxy, start_proxy
 from tests.parts.server import RunningServer, accepts, free_port
-from tests.parts.tools import find, named
+from tests.parts.tools import require
 
 MOORAGE = str(Path(sys.executable).with_name("moorage"))
 S3_KEY = "MOORAGE_STORAGE__S3__{}"
@@ -46,19 +45,9 @@ def database(composed: Composed, postgres: Postgres, secrets: Path) -> Iterator[
 
 
 @contextmanager
-def store(composed: Composed, secrets: Path, ceph: Callable[[], Ceph]) -> Iterator[dict[str, str]]:
-    """The S3 server and its bucket; gives what the replicas' environment says otherwise.
-
-    Args: ceph: gives the server that stands in for one that is not installed.
-    """
-    program = find(named("versitygw"))
-    if program is None:
-        running = ceph()
-        (secrets / "s3_secret_key").chmod(0o600)
-        (secrets / "s3_secret_key").write_text(SECRET_KEY)
-        others = {"ENDPOINT": running.endpoint, "ACCESS_KEY": ACCESS_KEY, "BUCKET": running.bucket()}
-        yield {S3_KEY.format(name): value for name, value in others.items()}
-        return
+def store(composed: Composed, secrets: Path) -> Iterator[dict[str, str]]:
+    """The S3 server and its bucket; gives what the replicas' environment says otherwise."""
+    program = require("versitygw")
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="s3-", dir="/var/tmp") as directory:
         log = Path(directory) / "log"
@@ -116,12 +105,12 @@ class Scale:
 
 
 @contextmanager
-def start_scale(postgres: Postgres, ceph: Callable[[], Ceph], directory: Path) -> Iterator[Scale]:
+def start_scale(postgres: Postgres, directory: Path) -> Iterator[Scale]:
     """Everything that the file names, each after what it depends on."""
     composed, secrets = read_compose("compose.scale.yaml"), make_secrets(directory / "secrets")
     with ExitStack() as stack:
         stack.enter_context(database(composed, postgres, secrets))
-        places = stack.enter_context(store(composed, secrets, ceph))
+        places = stack.enter_context(store(composed, secrets))
         servers = stack.enter_context(replicas(composed, secrets, directory, places))
         proxy = stack.enter_context(start_proxy("caddy", [server.port for server in servers]))
         yield Scale(proxy, servers, (secrets / "admin_password").read_text().strip())

@@ -15,7 +15,6 @@ import pytest
 
 from tests.access.world import basic
 from tests.packaging.scaled import MOORAGE, Scale, start_scale
-from tests.parts.ceph import Ceph
 from tests.parts.commands import run, wait_until
 from tests.parts.images import MEBIBYTE, Layout, one_layer_image
 from tests.parts.postgres import Postgres
@@ -29,16 +28,9 @@ IMAGE = 24 * MEBIBYTE  # three parts of a multipart upload
 
 
 @pytest.fixture(scope="module")
-def scale(
-    request: pytest.FixtureRequest, postgres: Postgres, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Scale]:
+def scale(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scale]:
     """Everything, running."""
-
-    def ceph() -> Ceph:
-        running: Ceph = request.getfixturevalue("ceph")
-        return running
-
-    with start_scale(postgres, ceph, tmp_path_factory.mktemp("scale")) as running:
+    with start_scale(postgres, tmp_path_factory.mktemp("scale")) as running:
         yield running
 
 

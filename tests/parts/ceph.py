@@ -6,6 +6,7 @@ sockets and logs are in a directory that goes with it; the daemons are stopped b
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import tempfile
@@ -87,6 +88,26 @@ class Ceph:
         """Make an empty bucket and give its name."""
         name = f"bucket-{uuid.uuid4().hex}"
         connect(self.options(name), self.endpoint).create_bucket(Bucket=name)
+        return name
+
+    def bucket_of_another(self, *allowed: str) -> str:
+        """Make a bucket that is another user's, in which ours may do what is allowed: s3:ListBucket, …; or nothing."""
+        name, who = f"bucket-{uuid.uuid4().hex}", uuid.uuid4().hex
+        keys = {"access_key": who, "secret_key": "o" * 40}
+        user = (f"--uid={who}", "--display-name=another", f"--access-key={who}", f"--secret={keys['secret_key']}")
+        conf = ("-c", self.root / "ceph.conf", "-n", "client.rgw")
+        run(require("radosgw-admin"), *map(str, conf), "user", "create", *user)
+        owner = connect(self.options(name, **keys), self.endpoint)
+        owner.create_bucket(Bucket=name)
+        if allowed:
+            statement = {
+                "Effect": "Allow",
+                "Principal": {"AWS": ["arn:aws:iam:::user/tests"]},
+                "Action": allowed,
+                "Resource": [f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"],
+            }
+            policy = {"Version": "2012-10-17", "Statement": [statement]}
+            owner.put_bucket_policy(Bucket=name, Policy=json.dumps(policy))
         return name
 
 

@@ -1,7 +1,8 @@
 """A small S3 server in this process, for unit tests: what the driver asks for and nothing else, and trouble on demand.
 
-It checks what a real one checks: MD5s, part lists, ranges, the name of the access key (no signatures). `trouble` holds
-what the next requests of an operation meet, first in first out. Parts may be of any size, so that tests can be small.
+It checks what a real one checks: hashes, part lists, ranges, the name of the access key (no signatures). `trouble`
+holds what the next requests of an operation meet, first in first out. Parts may be of any size, so that tests can be
+small.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class FakeS3:
         self.multiparts: dict[str, Open] = {}
         self.trouble: dict[str, deque[Trouble]] = defaultdict(deque)
         self.asked: list[str] = []
+        self.unhashed: list[str] = []  # methods of requests whose bodies the signature covers by their MD5 alone
         self.lock = threading.RLock()
         self.down = False
 
@@ -149,6 +151,13 @@ class _Handler(BaseHTTPRequestHandler):
         sent = self.headers.get("content-md5")
         if sent and base64.b64decode(sent).hex() != _md5(self.content):
             raise _Refused(400, "BadDigest")
+        hashed = self.headers.get("x-amz-content-sha256")
+        if hashed == "UNSIGNED-PAYLOAD":
+            if not sent or "content-md5;" not in signed:
+                raise _Refused(400, "InvalidRequest")
+            self.fake.unhashed.append(self.command)
+        elif hashed and hashed != hashlib.sha256(self.content).hexdigest():
+            raise _Refused(400, "XAmzContentSHA256Mismatch")
 
     def _send(self, trouble: Trouble, status: int, headers: dict[str, str], body: bytes) -> None:
         if trouble.lose:
@@ -228,8 +237,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def doListMultipartUploads(self) -> Result:
         rows = {(item.key, name): item.initiated for name, item in self.fake.multiparts.items()}
-        marker = (self.query.get("key-marker", ""), self.query.get("upload-id-marker", ""))
-        found = [row for row in sorted(rows) if row[0].startswith(self.query["prefix"]) and row > marker]
+        after = self.query.get("key-marker", "")
+        found = [row for row in sorted(rows) if row[0].startswith(self.query["prefix"]) and row[0] > after]
         more = len(found) > PAGE
         text = "".join(
             f"<Upload><Key>{escape(key)}</Key><UploadId>{name}</UploadId>"

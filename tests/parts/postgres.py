@@ -51,6 +51,12 @@ class Postgres:
         """Remove a database, whoever is connected to it."""
         self.psql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
+    def ask_for_password(self, role: str) -> None:
+        """Trust somebody no longer: over TCP, the password is asked for."""
+        rules = Path(self.psql("SHOW hba_file"))
+        rules.write_text(f"host all {role} 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
+        self.psql("SELECT pg_reload_conf()")
+
     def psql(self, statement: str, database: str = USER) -> str:
         """Run one statement and give what it answers."""
         at = ("-h", str(self.sockets), "-p", str(self.port), "-U", USER, "-d", database)
@@ -72,6 +78,26 @@ def start_postgres() -> Iterator[Postgres]:
         process = _started(server, data, log)
         try:
             yield server
+        finally:
+            stop(process)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+@contextmanager
+def start_standby(server: Postgres) -> Iterator[Postgres]:
+    """A copy of a server that follows it, and takes no writes."""
+    place = Path(tempfile.mkdtemp(prefix="moorage-standby-"))
+    try:
+        if os.geteuid() == 0:
+            shutil.chown(place, USER, USER)
+        data = place / "data"
+        at = ("-h", server.sockets, "-p", str(server.port), "-U", USER)
+        run(*as_user(), server.binaries / "pg_basebackup", "-D", data, *at, "-R", "-X", "stream", "-c", "fast", "-N")
+        standby = Postgres(port=free_port(), sockets=place, binaries=server.binaries)
+        process = _started(standby, data, place / "log")
+        try:
+            yield standby
         finally:
             stop(process)
     finally:

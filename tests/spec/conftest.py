@@ -16,12 +16,21 @@ from storage.memory import MemoryDriver
 from storage.s3.driver import S3Driver
 from tests.parts.ceph import Ceph
 from tests.parts.postgres import Postgres
+from tests.parts.versitygw import VersityGateway
 from tests.spec.registry import Registry, running
 
 POSTGRESQL = pytest.param("postgresql", marks=[pytest.mark.postgresql, pytest.mark.slow])
 S3 = pytest.param("s3", marks=pytest.mark.slow)
+OTHER_S3 = pytest.param("other s3", marks=pytest.mark.slow)
 BOTH = pytest.param("s3, postgresql", marks=[pytest.mark.postgresql, pytest.mark.slow])
 Start = Callable[..., Registry]
+ABOUT_BYTES = ("test_chunks", "test_mounts", "test_pull", "test_ranges", "test_uploads", "test_upload_machine")
+"""What runs on the other S3 server: where the store's behaviour shows. The rest asks the catalog."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what needs no other S3 server."""
+    items[:] = [item for item in items if item.path.stem in ABOUT_BYTES or "other s3" not in item.name]
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +41,7 @@ def fast_directory() -> Iterator[Path]:
         yield Path(directory)
 
 
-@pytest.fixture(scope="session", params=["files", "memory", POSTGRESQL, S3, BOTH])
+@pytest.fixture(scope="session", params=["files", "memory", POSTGRESQL, S3, OTHER_S3, BOTH])
 def backing(request: pytest.FixtureRequest) -> str:
     """Where the bytes are, in files unless it says so, and where the catalog is, in SQLite unless it says so."""
     return str(request.param)
@@ -40,7 +49,10 @@ def backing(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def driver(request: pytest.FixtureRequest, backing: str) -> Driver | None:
-    """None for files; else a driver that behaves like S3, or one for S3 on a real server."""
+    """None for files; else a driver that behaves like S3, or one for S3 on a real server; there are two."""
+    if backing == "other s3":
+        other: VersityGateway = request.getfixturevalue("versitygw")
+        return S3Driver(other.options(other.bucket(), prefix="spec/"))
     if "s3" in backing:
         ceph: Ceph = request.getfixturevalue("ceph")
         return S3Driver(ceph.options(ceph.bucket(), prefix="spec/"))

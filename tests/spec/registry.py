@@ -111,7 +111,7 @@ def running(
     prepare(settings)
     with pytest.MonkeyPatch.context() as patch:
         if driver is not None:
-            patch.setattr("registry.app.driver_for", lambda _settings: driver)
+            patch.setattr("registry.parts.driver_for", lambda _settings, _name: driver)
         server = Server(settings)
     with Registry(server) as registry:
         yield registry

@@ -137,6 +137,22 @@ def test_lock_is_for_one(tmp_path: Path) -> None:
         opened.lock().release()
 
 
+def test_lock_says_of_its_server_what_it_was_told(tmp_path: Path) -> None:
+    opened = Layout.open(tmp_path, create=True)
+    assert opened.served() is None
+    with opened.lock("s3:bucket/prefix files"):
+        assert opened.served() == "s3:bucket/prefix files"
+        with pytest.raises(LayoutError, match=f"in use by process {os.getpid()};"):
+            opened.lock()
+    assert opened.served() is None
+    with opened.lock():
+        assert opened.served() == ""
+    with opened.lock() as lock:
+        os.ftruncate(lock.fd, 0)
+        os.pwrite(lock.fd, b"42\n", 0)  # as a version before this one wrote it
+        assert opened.served() == ""
+
+
 def test_lock_is_taken_after_a_kill(tmp_path: Path) -> None:
     opened = Layout.open(tmp_path, create=True)
     holder = _holder(opened)

@@ -10,6 +10,7 @@ from storage.driver import Driver
 from storage.s3.driver import S3Driver
 from tests.parts.ceph import Ceph
 from tests.parts.fake_s3 import FakeS3, start_fake_s3
+from tests.parts.versitygw import VersityGateway
 from tests.storage.driver_contract import DriverContract
 from tests.storage.steps import new_id, whole
 from tests.storage.store_contract import BlobStoreContract
@@ -88,3 +89,27 @@ class TestCephStore(BlobStoreContract):
     def store(self, ceph: Ceph) -> Iterator[BlobStore]:
         """Give an empty store."""
         yield BlobStore(S3Driver(ceph.options(ceph.bucket())))
+
+
+@pytest.mark.slow
+class TestVersityDriver(DriverContract):
+    """The contract on another real server, under a prefix."""
+
+    reads_back = False
+
+    @pytest.fixture
+    def driver(self, versitygw: VersityGateway) -> Iterator[Driver]:
+        """Give an empty driver."""
+        yield S3Driver(versitygw.options(versitygw.bucket(), prefix="some/where/"))
+
+
+@pytest.mark.slow
+class TestVersityStore(BlobStoreContract):
+    """The store over it, without a prefix."""
+
+    reads_back = False
+
+    @pytest.fixture
+    def store(self, versitygw: VersityGateway) -> Iterator[BlobStore]:
+        """Give an empty store."""
+        yield BlobStore(S3Driver(versitygw.options(versitygw.bucket())))

@@ -72,6 +72,14 @@ def test_presigned_address_serves_the_object_without_keys(fake: FakeS3) -> None:
         assert answer.read() == b"content"
 
 
+def test_what_goes_with_its_md5_is_not_hashed_again(fake: FakeS3) -> None:
+    """The fake refuses a body that is neither hashed for the signature nor goes with an MD5 that is signed."""
+    publish(S3Driver(fake.options(prefix="there/")), b"long enough for parts")
+    publish(S3Driver(fake.options(prefix="there/")), b"short")
+    asked = [operation for operation in fake.asked if operation in ("UploadPart", "PutObject")]
+    assert fake.unhashed == ["PUT"] * len(asked)
+
+
 def test_public_endpoint_is_what_clients_are_sent_to() -> None:
     options = S3Options(
         "bucket",
@@ -124,6 +132,23 @@ def test_part_is_read_as_files_are(memory: int, monkeypatch: pytest.MonkeyPatch)
         assert body.read(100) == b"23456789"
     part.release()
     part.release()
+    assert budget.used == 0
+
+
+def test_part_pays_for_the_large_pages_that_it_takes() -> None:
+    budget = Budget(9 * MIB)
+    part, other = Part(budget, 5 * MIB), Part(budget, 8 * MIB)
+    paid = []
+    for _ in range(5):
+        part.append(memoryview(bytes(MIB)))
+        paid.append(budget.used // MIB)
+    assert paid == [1, 2, 4, 4, 5]
+    other.append(memoryview(bytes(2 * MIB + 1)))
+    assert (budget.used, part.in_memory, other.in_memory) == (9 * MIB, True, True)
+    other.append(memoryview(bytes(2 * MIB)))
+    assert (budget.used, other.in_memory) == (5 * MIB, False)
+    part.release()
+    other.release()
     assert budget.used == 0
 
 

@@ -2,12 +2,11 @@
 
 import pytest
 
-from storage.errors import StorageError, Unavailable
+from storage.errors import Unavailable
 from storage.s3.bucket import Bucket
 from storage.s3.diagnosis import ForeignBucket, claim, survey
 from storage.s3.driver import S3Driver
 from storage.s3.options import S3Options
-from tests.parts.ceph import Ceph
 from tests.parts.fake_s3 import FakeS3
 from tests.parts.fake_s3_contents import Trouble
 from tests.storage.steps import publish
@@ -51,8 +50,9 @@ def test_other_format_is_refused(fake: FakeS3, text: bytes) -> None:
     [
         (404, "NoSuchBucket", "no such bucket"),
         (403, "InvalidAccessKeyId", "access key"),
+        (404, "XAdminUserNotFound", "access key"),
         (403, "SignatureDoesNotMatch", "secret key"),
-        (403, "AccessDenied", "policy"),
+        (403, "AccessDenied", r"s3:ListBucket .* policy"),
         (400, "AuthorizationHeaderMalformed", "another region"),
         (301, "PermanentRedirect", "another region"),
         (403, "RequestTimeTooSkewed", "clock"),
@@ -64,23 +64,38 @@ def test_what_is_wrong_is_told(fake: FakeS3, status: int, code: str, words: str)
         survey(fake.options())
 
 
+def test_region_that_the_library_finds_by_itself_is_told(fake: FakeS3) -> None:
+    told = b"<Error><Code>AuthorizationHeaderMalformed</Code><Region>far-1</Region></Error>"
+    fake.meets("ListObjectsV2", Trouble(400, "AuthorizationHeaderMalformed", body=told))
+    with pytest.raises(ForeignBucket, match=r"another region, .*storage\.s3\.region"):
+        survey(fake.options())
+    assert fake.asked == ["ListObjectsV2"] * 2
+
+
+@pytest.mark.parametrize(
+    ("operation", "right"),
+    [
+        ("GetObject", "s3:GetObject"),
+        ("CreateMultipartUpload", "s3:PutObject"),
+        ("ListParts", "s3:ListMultipartUploadParts"),
+        ("ListMultipartUploads", "s3:ListBucketMultipartUploads"),
+        ("AbortMultipartUpload", "s3:AbortMultipartUpload"),
+    ],
+)
+def test_right_that_is_missing_is_named(fake: FakeS3, operation: str, right: str) -> None:
+    fake.meets(operation, Trouble(403, "AccessDenied"))
+    with pytest.raises(Unavailable, match=f"{right} is missing from their policy"):
+        survey(fake.options())
+    assert bool(fake.multiparts) is (operation == "AbortMultipartUpload")
+
+
+def test_class_that_the_store_does_not_have_is_told(fake: FakeS3) -> None:
+    fake.meets("CreateMultipartUpload", Trouble(400, "InvalidStorageClass"))
+    with pytest.raises(Unavailable, match=r"storage\.s3\.storage_class"):
+        survey(fake.options(storage_class="STANDRAD"))
+
+
 def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     with pytest.raises(Unavailable, match="pip install"):
         S3Driver(S3Options("bucket"))
-
-
-@pytest.mark.slow
-def test_what_is_wrong_on_a_real_server(ceph: Ceph) -> None:
-    bucket = ceph.bucket()
-    for options, words in (
-        (ceph.options("no-such-bucket"), "no such bucket"),
-        (ceph.options(bucket, access_key="nobody"), "access key"),
-        (ceph.options(bucket, secret_key="wrong"), "secret key"),
-        (ceph.options(bucket, endpoint="http://127.0.0.1:1", deadline=3.0, read_timeout=1.0), "does not answer"),
-    ):
-        with pytest.raises(StorageError, match=words):
-            survey(options)
-    claim(ceph.options(bucket))
-    survey(ceph.options(bucket))
-    assert S3Driver(ceph.options(bucket)).health().writable

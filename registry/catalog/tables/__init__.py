@@ -31,6 +31,7 @@ from registry.catalog.tables.contents import (
     tag_history,
     upload_session,
 )
+from registry.catalog.tables.jobs import job, job_history
 
 __all__ = [
     "Bytewise",
@@ -42,6 +43,8 @@ __all__ = [
     "blob_link",
     "credential",
     "discarded_key",
+    "job",
+    "job_history",
     "journal",
     "lease",
     "login_failure",
