@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from registry.settings.sources import load
 from tests.house.sources import ROOT
 from tests.parts.commands import run
+from tests.parts.guides import all_blocks, read_guide
 from tests.parts.tools import lacking
 
 BIN = Path(sys.executable).parent
@@ -70,6 +72,16 @@ def test_the_unit_s_settings_are_settings(tmp_path: Path) -> None:
     (settings,) = re.findall(r"moorage\.toml <<'END'\n(.+?)\nEND\n", text_of("docs/install.md"), re.DOTALL)
     (tmp_path / "moorage.toml").write_text(settings)
     run(BIN / "moorage", "config", "check", "--config", tmp_path / "moorage.toml", cwd=tmp_path)
+
+
+def test_the_settings_on_the_way_to_replicas_are_settings(tmp_path: Path) -> None:
+    guide = read_guide("growing.md")
+    written = [block.text for block in all_blocks(guide.text) if block.path.endswith("moorage.toml")]
+    assert written
+    for number, text in enumerate(written):
+        file = tmp_path / f"{number}.toml"
+        file.write_text(text)
+        load(file)
 
 
 def test_help_names_every_target() -> None:
