@@ -27,7 +27,7 @@ def connect(options: S3Options, endpoint: str | None) -> Any:
 
     config = Config(
         signature_version="s3v4",
-        s3={"addressing_style": "path" if options.path_style else "auto"},
+        s3={"addressing_style": _style(options, endpoint)},
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         retries=_OWN_RETRIES,
@@ -45,6 +45,13 @@ def connect(options: S3Options, endpoint: str | None) -> Any:
             aws_secret_access_key=options.secret_key,
             config=config,
         )
+
+
+def _style(options: S3Options, endpoint: str | None) -> str:
+    """Say where addresses have the bucket: left to itself, the library puts it into the path of all but Amazon's."""
+    if options.path_style:
+        return "path"
+    return "auto" if endpoint is None else "virtual"
 
 
 @functools.cache
