@@ -48,12 +48,13 @@ class Health:
         return _answer(503 if self._status == "down" else 200, {"status": self._status, **self._problems})
 
     def _look(self) -> tuple[str, dict[str, str]]:
-        """Say how things are, and name what is wrong. Storage that takes no bytes still serves pulls: read-only."""
+        """Say how things are, and name what is wrong. Storage that takes no bytes may still serve pulls: read-only."""
         status, problems = "ready", {}
         for name, store in self._stores.items():
             health = store.health()
             if health.problem:
-                status, problems[f"storage {name}"] = "read-only", health.problem
+                problems[f"storage {name}"] = health.problem
+                status = "read-only" if health.readable and status != "down" else "down"
         try:
             with self._catalog.read() as tx:
                 tx.repositories.page("", 1)
