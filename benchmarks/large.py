@@ -14,11 +14,12 @@ from time import perf_counter
 from typing import Any
 
 from benchmarks.bench import Bench
+from benchmarks.contents import Content
 from benchmarks.peers import Peer
 from benchmarks.row import CPU, LARGEST, SPEED, TOGETHER, Metric, Values
 from benchmarks.running import Running
 from benchmarks.seed import BLOBS, MIB
-from benchmarks.stores import on_s3, store
+from benchmarks.stores import OVERHEAD, emptied, on_s3, require_memory, store
 from benchmarks.wire import Client
 from storage.s3.client import connect
 
@@ -30,9 +31,13 @@ INTERVAL = 0.2
 def push_large(bench: Bench, peer: Peer) -> Values:
     """Push one layer as docker does, and watch the server and the store."""
     ceph, content = store(bench), bench.body.repeated(TIMES)
-    bucket = ceph.bucket()
-    there = connect(ceph.options(bucket), ceph.endpoint)
-    with bench.fresh(on_s3(peer, ceph, bucket=bucket)) as running, _watched(running) as peaks:
+    require_memory(OVERHEAD * content.size)
+    with emptied(ceph) as bucket:
+        return _pushed(bench, on_s3(peer, ceph, bucket), content, connect(ceph.options(bucket), ceph.endpoint), bucket)
+
+
+def _pushed(bench: Bench, peer: Peer, content: Content, there: Any, bucket: str) -> Values:
+    with bench.fresh(peer) as running, _watched(running) as peaks:
         client, before, begun = Client(running.port), running.cpu_seconds(), perf_counter()
         session = client.patch(BLOBS, content)
         received = perf_counter() - begun

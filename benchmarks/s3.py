@@ -11,12 +11,12 @@ from pathlib import Path
 from benchmarks.bare import bare_pusher, cpu_of_children
 from benchmarks.bench import Bench
 from benchmarks.large import COPIES, push_large
-from benchmarks.loads import in_parallel, shares, wrk
+from benchmarks.loads import Task, in_parallel, shares, wrk
 from benchmarks.peers import BOTO3, DISTRIBUTION_3, MOORAGE_UVICORN, OTHER, Peer
 from benchmarks.row import COST, CPU, LARGEST, P99, PUSHES, RATE, SMALL_GET, SPEED, STREAM, TOGETHER, Row, Values
 from benchmarks.running import Running, start
 from benchmarks.seed import BLOBS, MIB
-from benchmarks.stores import CLIENT, on_s3, store
+from benchmarks.stores import CLIENT, emptied, on_s3, store
 from benchmarks.streaming import push_images, pusher, streamed
 from benchmarks.wire import Client
 
@@ -33,19 +33,24 @@ def put(size: int, parallel: int, count: int, *, patch: bool = False) -> Callabl
         ceph = store(bench)
         parts = shares([bench.body.unique(size) for _ in range(count)], parallel)
         if peer.name == BOTO3:
-            bucket, before = ceph.bucket(), cpu_of_children()
-            took = in_parallel([bare_pusher(ceph, bucket, part) for part in parts])
-            gigabytes = size * count / 1e9
-            return {SPEED.name: gigabytes / took, CPU.name: (cpu_of_children() - before) / gigabytes}
-        with bench.fresh(on_s3(peer, ceph)) as running:
+            with emptied(ceph) as bucket:
+                return _bare([bare_pusher(ceph, bucket, part) for part in parts], size * count)
+        with emptied(ceph) as bucket, bench.fresh(on_s3(peer, ceph, bucket)) as running:
             return streamed(running, [pusher(running, part, patch=patch) for part in parts], size * count)
 
     return measure
 
 
+def _bare(tasks: list[Task], size: int) -> Values:
+    before = cpu_of_children()
+    took = in_parallel(tasks)
+    return {SPEED.name: size / took / 1e9, CPU.name: (cpu_of_children() - before) / (size / 1e9)}
+
+
 def small(bench: Bench, peer: Peer) -> Values:
     """Push small images to a fresh server."""
-    with bench.fresh(on_s3(peer, store(bench))) as running:
+    ceph = store(bench)
+    with emptied(ceph) as bucket, bench.fresh(on_s3(peer, ceph, bucket)) as running:
         return {PUSHES.name: push_images(running, IMAGES)}
 
 
@@ -83,7 +88,7 @@ def _standing(bench: Bench, peer: Peer, *, redirect: bool) -> Running:
     ceph = store(bench)
 
     def begin(directory: Path, stack: ExitStack) -> Running:
-        running = start(on_s3(peer, ceph, redirect=redirect), directory, bench.workers)
+        running = start(on_s3(peer, ceph, ceph.bucket(), redirect=redirect), directory, bench.workers)
         stack.callback(running.stop)
         client = Client(running.port)
         client.put_blob(BLOBS, bench.body.fixed(PULLED))

@@ -16,11 +16,12 @@ from storage.digest import Digest
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Whether a store takes writes, what room it has, and a sentence about what is wrong."""
+    """Whether a store takes writes, what room it has, a sentence about what is wrong, and whether it can be read."""
 
     writable: bool
     free_bytes: int | None
     problem: str | None
+    readable: bool = True
 
 
 class Writer(Protocol):

@@ -52,15 +52,18 @@ class Health:
     def _look(self) -> tuple[str, dict[str, str]]:
         """Say how things are, and name what is wrong.
 
-        Storage that takes no bytes still serves pulls: read-only. A former store need not take any: a full disk is why
-        people move.
+        Storage that takes no bytes may still serve pulls: read-only. A former store need not take any: a full disk is
+        why people move.
         """
         status, problems = "ready", {}
         for name, store in self._stores.items():
             health = store.health()
             if health.problem:
                 problems[f"storage {name}"] = health.problem
-                status = "read-only" if name == self._writes else status
+                if not health.readable:
+                    status = "down"
+                elif name == self._writes and status != "down":
+                    status = "read-only"
         try:
             with self._catalog.read() as tx:
                 tx.repositories.page("", 1)

@@ -69,7 +69,7 @@ def migrate(
 def _reporter() -> Callable[["Progress"], None]:
     """Give what writes progress: each time over the last on a terminal, else a line now and then."""
     live = sys.stderr.isatty()
-    last = [time.monotonic() - LINE_EVERY + 1]
+    last = [time.monotonic()]
 
     def report(progress: "Progress") -> None:
         if live:

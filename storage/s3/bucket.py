@@ -198,7 +198,7 @@ def _pauses() -> Iterator[float]:
 def _silence(error: Exception) -> str:
     if isinstance(error, Spoilt) or answered(error) is not None:
         return "the S3 store does not answer well"
-    return "the S3 store cannot be reached; if it is up, look at storage.s3.endpoint"
+    return "the S3 store cannot be reached; if it is up, look at storage.s3.endpoint and path_style"
 
 
 def _final(error: Exception, operation: str, subject: str) -> StorageError | None:

@@ -29,7 +29,7 @@ def connect(options: S3Options, endpoint: str | None, *, hash_bodies: bool = Tru
     """
     from botocore.config import Config
 
-    where: dict[str, Any] = {"addressing_style": "path" if options.path_style else "auto"}
+    where: dict[str, Any] = {"addressing_style": _style(options, endpoint)}
     config = Config(
         signature_version="s3v4",
         s3=where if hash_bodies else {**where, "payload_signing_enabled": False},
@@ -50,6 +50,13 @@ def connect(options: S3Options, endpoint: str | None, *, hash_bodies: bool = Tru
             aws_secret_access_key=options.secret_key,
             config=config,
         )
+
+
+def _style(options: S3Options, endpoint: str | None) -> str:
+    """Say where addresses have the bucket: left to itself, the library puts it into the path of all but Amazon's."""
+    if options.path_style:
+        return "path"
+    return "auto" if endpoint is None else "virtual"
 
 
 @functools.cache

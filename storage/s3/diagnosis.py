@@ -81,10 +81,21 @@ def _try_an_upload(bucket: Bucket) -> None:
     except StorageError as error:
         raise _with_wishes(error, wishes) from error
     try:
+        _refuse_plain(bucket, opened)
         bucket.call("list_parts", subject, Key=bucket.full(key), UploadId=opened["UploadId"], MaxParts=1)
         next(bucket.multiparts(key), None)
     finally:
         bucket.abort(key, opened["UploadId"])
+
+
+def _refuse_plain(bucket: Bucket, opened: Answer) -> None:
+    """See that the store will encrypt if it shall: those that cannot take the wish and say nothing."""
+    wish = bucket.options.sse
+    if wish is not None and opened.get("ServerSideEncryption") != wish:
+        raise ForeignBucket(
+            f"the store of {_place(bucket)} does not encrypt: it takes uploads that ask for {wish} and does not confirm"
+            " it. Leave storage.s3.sse out, or use a store that does"
+        )
 
 
 def _with_wishes(error: StorageError, wishes: Mapping[str, str]) -> StorageError:

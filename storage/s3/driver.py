@@ -150,7 +150,7 @@ class S3Driver:
                 "list_objects_v2", f"bucket {self._options.bucket}", Prefix=self._options.prefix, MaxKeys=1
             )
         except StorageError as error:
-            return Health(False, None, str(error))
+            return Health(False, None, str(error), readable=False)
         return Health(True, None, None)
 
     @contextmanager

@@ -101,13 +101,16 @@ ROWS: Mapping[str, Rows] = {
         for key in KEYS
     ],
     "job": [
-        {"id": 4, "kind": "sweep", "dedup": ODD, "created_at": 1, "due_at": LARGE, "every": LARGE, "progress": ODD},
-        {"id": 9, "kind": "sweep", "created_at": 1, "due_at": 1, "lease": "w", "leased_until": 2, "checkpoint": "{}"},
+        {"id": 1, "kind": "sweep", "dedup": "", "every": LARGE, "created_at": 1, "due_at": 1},
+        {
+            **{"id": 4, "kind": "sweep", "created_at": 1, "due_at": 1, "attempts": 2, "lease": ODD, "leased_until": 2},
+            **{"worker": ODD, "begun_at": 1, "progress": ODD, "checkpoint": "{}", "trouble": ODD, "payload": ODD},
+        },
     ],
     "job_history": [
         {
-            **{"id": 3, "job_id": 9, "kind": "sweep", "payload": "{}", "outcome": "done", "attempts": 1},
-            **{"ended_at": LARGE, "result": ODD},
+            **{"id": 2, "job_id": 1, "kind": "sweep", "payload": "{}", "outcome": "done", "attempts": 1, "ended_at": 1},
+            **{"result": ODD, "worker": None},
         }
     ],
     "journal": [{"number": number, "at": 1, "kind": "tag", "subject": "s", "value": ODD} for number in (1, 2, 40)],

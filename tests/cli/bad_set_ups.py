@@ -111,6 +111,11 @@ ON_S3 = {
     "no such name": Case((r"storage\.s3\.endpoint",), elsewhere("http://no-such-host.invalid")),
     "no TLS there": Case((r"storage\.s3\.endpoint",), elsewhere("https://{ceph}")),
     "no such class": Case((r"storage\.s3\.storage_class",), lambda parts: bucket(parts, storage_class="STANDRAD")),
+    "no such key for encryption": Case(
+        (r"storage\.s3\.storage_class, sse and sse_kms_key", "no-such-key"),
+        lambda parts: bucket(parts, sse="aws:kms", sse_kms_key="no-such-key"),
+    ),
+    "no encryption there": Case(("does not encrypt", r"storage\.s3\.sse"), lambda parts: bucket(parts, sse="AES256")),
     "region": Case(
         ("another region, eu-test-1", r"storage\.s3\.region"),
         lambda parts: bucket(

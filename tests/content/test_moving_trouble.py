@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from registry.catalog.blobs import Blob
-from registry.catalog.errors import OutcomeUnknown
+from registry.catalog.errors import CatalogUnavailable, OutcomeUnknown
+from registry.catalog.uploads import UploadSessions
 from registry.content.copying import SUBJECT, Copier
 from registry.content.moving import Manner, Progress
 from storage.blobs import BlobWriter, StoredBlob
@@ -170,6 +171,22 @@ def test_a_copy_that_reads_back_otherwise_is_not_named(
     assert result.stopped is not None and f"the copy of {blob.digest} reads back as" in result.stopped
     monkeypatch.undo()
     assert house.blob(blob.digest) == blob
+    assert house.swept() == house.rows()
+
+
+def test_a_database_that_is_away_is_waited_out_too(
+    house: House, monkeypatch: pytest.MonkeyPatch, hurried: None
+) -> None:
+    """At the first row, and where a COMMIT got lost, at the look whether it has happened."""
+    blob = house.push(b"content")
+    away = failing(CatalogUnavailable("away"), 1, UploadSessions.open)
+    monkeypatch.setattr("registry.content.moving.PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(UploadSessions, "open", away)
+    monkeypatch.setattr(Copier, "_name", failing(OutcomeUnknown("the connection broke"), 1, Copier._name))
+    monkeypatch.setattr(UploadSessions, "settle", failing(OutcomeUnknown("again"), 1, UploadSessions.settle))
+    result = house.move(Manner(parallel=1))
+    assert (result.moved, result.stopped) == (1, None)
+    assert house.pulled(blob.digest) == b"content"
     assert house.swept() == house.rows()
 
 

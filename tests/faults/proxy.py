@@ -46,10 +46,11 @@ class Pair:
 
 @dataclass(slots=True)
 class Proxy:
-    """Passes connections on to a port of this machine until it is told to break them."""
+    """Passes connections on to a port of this machine until it is told to break them; while `down`, ends new ones."""
 
     target: int
     port: int = 0
+    down: bool = False
     cuts: int = 0
     losses: int = 0
     _losing: list[Loss] = field(default_factory=list)
@@ -91,6 +92,9 @@ class Proxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
+            if self.down:
+                client.close()
+                continue
             database = socket.create_connection((HOST, self.target))
             pair = Pair(client, database)
             with self._lock:

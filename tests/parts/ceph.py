@@ -27,6 +27,9 @@ from tests.parts.tools import require, require_root
 
 PROGRAMS = ("ceph-mon", "ceph-osd", "radosgw", "ceph", "ceph-authtool", "monmaptool", "radosgw-admin")
 ACCESS_KEY, SECRET_KEY = "moorage-tests", "s" * 40
+KMS_KEY, STORAGE_CLASS = "key-of-tests", "COLD"
+DOMAIN = "s3.test"
+"""Its own name, below which each bucket has one; nobody resolves them."""
 READY_WITHIN = 60.0
 MEMORY = 6 << 30  # bytes that the OSD may keep
 
@@ -62,6 +65,10 @@ osd data = {root}/osd.$id
 rgw frontends = beast endpoint=127.0.0.1:{port}
 rgw_enable_ops_log = false
 rgw_relaxed_s3_bucket_names = true
+rgw_dns_name = {domain}
+rgw_crypt_require_ssl = false
+rgw_crypt_s3_kms_backend = testing
+rgw_crypt_s3_kms_encryption_keys = {kms_key}=bW9vcmFnZS10ZXN0cy1tb29yYWdlLXRlc3RzLWtleSE=
 """
 
 
@@ -137,8 +144,9 @@ class _Cluster:
         for part in ("mon.a", "osd.0", "run", "log"):
             (self.root / part).mkdir()
         v2, v1 = (part.rpartition(":")[2] for part in self._mon.strip("[]").split(","))
+        known = {"kms_key": KMS_KEY, "domain": DOMAIN}
         text = CONFIGURATION.format(
-            fsid=self._fsid, mon_v2=v2, mon_v1=v1, root=self.root, memory=memory, port=self.port
+            fsid=self._fsid, mon_v2=v2, mon_v1=v1, root=self.root, memory=memory, port=self.port, **known
         )
         (self.root / "ceph.conf").write_text(text)
         self._start_monitor()
@@ -167,10 +175,15 @@ class _Cluster:
         _until(lambda: "1 up" in self._run("ceph", "osd", "stat"), "the OSD")
 
     def _start_gateway(self) -> None:
+        admin = ("radosgw-admin", "-n", "client.rgw")
+        user = ("--uid=tests", "--display-name=tests", f"--access-key={ACCESS_KEY}", f"--secret={SECRET_KEY}")
+        self._run(*admin, "user", "create", *user)
+        of_class = ("--placement-id=default-placement", f"--storage-class={STORAGE_CLASS}")
+        self._run(*admin, "zonegroup", "placement", "add", "--rgw-zonegroup=default", *of_class)
+        pool = f"--data-pool=default.rgw.{STORAGE_CLASS.lower()}.data"
+        self._run(*admin, "zone", "placement", "add", "--rgw-zone=default", *of_class, pool)
         self._run("radosgw", "-n", "client.rgw")
         _until(lambda: _answers(self.port), "the gateway")
-        user = ("--uid=tests", "--display-name=tests", f"--access-key={ACCESS_KEY}", f"--secret={SECRET_KEY}")
-        self._run("radosgw-admin", "-n", "client.rgw", "user", "create", *user)
 
     def _run(self, program: str, *arguments: object) -> str:
         return run(self._programs[program], "-c", self.root / "ceph.conf", *map(str, arguments))

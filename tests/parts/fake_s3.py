@@ -41,6 +41,7 @@ class FakeS3:
         self.unhashed: list[str] = []  # methods of requests whose bodies the signature covers by their MD5 alone
         self.lock = threading.RLock()
         self.down = False
+        self.encrypts = True
 
     def options(self, **others: Any) -> S3Options:
         """Say how the driver gets here, with parts of ten bytes."""
@@ -197,8 +198,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def doCreateMultipartUpload(self) -> Result:
         name = uuid.uuid4().hex
-        self.fake.multiparts[name] = Open(self.key, {}, self._wishes(), datetime.now(UTC))
-        return 200, {}, f"<R><UploadId>{name}</UploadId></R>".encode()
+        wishes = self._wishes()
+        self.fake.multiparts[name] = Open(self.key, {}, wishes, datetime.now(UTC))
+        told = {name: value for name, value in wishes.items() if "encryption" in name and self.fake.encrypts}
+        return 200, told, f"<R><UploadId>{name}</UploadId></R>".encode()
 
     def doCompleteMultipartUpload(self) -> Result:
         upload = self._open()

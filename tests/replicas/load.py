@@ -21,7 +21,8 @@ from tests.faults.wire import Lost, Reply, Wire
 from tests.replicas.front import Front
 
 TRIES = 4
-SIZES = (700, 70_000, 900_000, 3_000_000, 9_500_000)
+SIZES = (700, 5_000, 70_000, 200_000, 600_000, 1_500_000, 9_000_000)  # the last makes more than one part on S3
+REST = 0.02  # seconds of a client between two operations
 
 
 class Again(Exception):
@@ -71,6 +72,7 @@ class Load:
                     job(wire, tag, random)
                 except (Again, AssertionError) as error:
                     self.wrong.append(str(error))
+                time.sleep(REST)
 
     def _push(self, wire: Wire, tag: Tag | None, random: Random) -> None:
         assert tag is not None

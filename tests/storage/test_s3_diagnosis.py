@@ -99,3 +99,14 @@ def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     with pytest.raises(Unavailable, match="pip install"):
         S3Driver(S3Options("bucket"))
+
+
+@pytest.mark.parametrize("sse", ["AES256", "aws:kms"])
+def test_store_that_does_not_encrypt_is_refused(fake: FakeS3, sse: str) -> None:
+    claim(fake.options(sse=sse))
+    fake.encrypts = False
+    for look in (survey, claim):
+        with pytest.raises(ForeignBucket, match=f"does not encrypt: .*{sse}.*storage\\.s3\\.sse"):
+            look(fake.options(sse=sse))
+    assert fake.multiparts == {}
+    survey(fake.options())

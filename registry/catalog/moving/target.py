@@ -113,7 +113,7 @@ class Target:
             try:
                 for table in metadata.sorted_tables:
                     for key in sorted(table.foreign_key_constraints, key=lambda key: str(key.name)):
-                        connection.execute(AddConstraint(key))
+                        connection.execute(AddConstraint(key, isolate_from_table=False))  # else tables change
             except DBAPIError as error:
                 raise MoveError(
                     f"PostgreSQL does not take the rows: {str(error.orig).partition(chr(10))[0]}"
