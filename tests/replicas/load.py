@@ -13,16 +13,23 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
+from typing import Protocol
 
 from tests.faults.client import MANIFEST, OCTETS, closing, image
 from tests.faults.oracle import ACCEPT, digest_of
 from tests.faults.sessions import received
 from tests.faults.wire import Lost, Reply, Wire
-from tests.replicas.front import Front
 
 TRIES = 4
 SIZES = (700, 5_000, 70_000, 200_000, 600_000, 1_500_000, 9_000_000)  # the last makes more than one part on S3
 REST = 0.02  # seconds of a client between two operations
+
+
+class Door(Protocol):
+    """Where clients go in."""
+
+    def wire(self, *, timeout: float) -> Wire:
+        """Give a new connection."""
 
 
 class Again(Exception):
@@ -41,7 +48,7 @@ class Tag:
 class Load:
     """Threads that work from the beginning of the block to its end."""
 
-    def __init__(self, front: Front, seed: int, *, pushers: int = 4, pullers: int = 4) -> None:
+    def __init__(self, front: Door, seed: int, *, pushers: int = 4, pullers: int = 4) -> None:
         self.done: Counter[str] = Counter()
         self.tries: Counter[int] = Counter()  # how many tries an operation took
         self.reasons: Counter[str] = Counter()  # of all that were not the last
