@@ -108,7 +108,8 @@ def start_round_robin(ports: Sequence[int]) -> Iterator[RoundRobin]:
         file, log = place / "nginx.conf", place / "error.log"
         file.write_text(CONFIGURATION.format(place=place, servers=servers, port=port, user=user))
         log.touch()
-        process = start(program, "-e", log, "-p", place, "-c", file, log=log)
+        end = ("setpriv", "--pdeathsig", "TERM")  # with the run that started it, however that ends
+        process = start(*end, program, "-e", log, "-p", place, "-c", file, log=log)
         try:
             wait_until(lambda: answers(port), "the start of nginx", log)
             yield RoundRobin(port, place)
