@@ -21,7 +21,7 @@ EVERY = 1.0
 """Seconds between two lines about one table."""
 READABLE_BY_ALL = (
     "A password on the command line can be read by whoever lists this machine's processes;"
-    " --to-file, PGPASSWORD and ~/.pgpass keep it to yourself."
+    " --to-file and PGPASSWORD keep it to yourself."
 )
 NEXT = """
 The server that runs still answers pulls, and pushes with 503, which clients try again. Stop it, and start it with

@@ -1,10 +1,5 @@
 """A catalog that moves from SQLite to PostgreSQL: every row, whatever interrupts it, and nobody writes here after."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
 import pytest
 from sqlalchemy import text
 
@@ -14,59 +9,17 @@ from registry.catalog.engine import Database, connect
 from registry.catalog.errors import CatalogUnavailable
 from registry.catalog.moving import copying, move, source
 from registry.catalog.moving.errors import MoveError
-from registry.catalog.moving.move import Move, Moved, reopen
+from registry.catalog.moving.move import Move, reopen
 from registry.catalog.moving.target import Target
-from registry.catalog.sole import LOCK
 from registry.catalog.tables import metadata
 from registry.oci.names import RepositoryName
 from tests.catalog.dumps import dump
-from tests.catalog.filled import ROWS, fill, rows_of
+from tests.catalog.filled import ROWS
+from tests.catalog.moves import Both, Killed, both, change, dies_after, silent
 from tests.parts.postgres import Postgres
 
+__all__ = ["both"]
 pytestmark = pytest.mark.postgresql
-
-
-@dataclass
-class Both:
-    """A SQLite catalog with rows in every table, and where it is to move."""
-
-    sqlite: Database
-    postgresql: Database
-
-    def move(self) -> Moved:
-        """Move it."""
-        return Move(self.sqlite, self.postgresql, silent).run()
-
-    def change(self, statement: str) -> None:
-        """Change the SQLite catalog."""
-        change(self.sqlite, statement)
-
-    def same(self) -> bool:
-        """Tell whether both hold the same rows."""
-        return rows_of(self.sqlite) == rows_of(self.postgresql)
-
-
-def silent(*_: object) -> None:
-    """Tell nobody how it goes on."""
-
-
-def change(database: Database, statement: str) -> None:
-    """Run a statement in a transaction of its own."""
-    with database.writing() as connection:
-        connection.exec_driver_sql(statement)
-
-
-@pytest.fixture
-def both(place: Path, postgres: Postgres) -> Iterator[Both]:
-    """A catalog to move, and an empty database."""
-    name = postgres.create()
-    databases = connect(f"sqlite:///{place / 'moorage.db'}", pool_size=4), connect(postgres.url(name), pool_size=4)
-    schema.upgrade(databases[0], place / "lock")
-    fill(databases[0])
-    yield Both(*databases)
-    for database in databases:
-        database.close()
-    postgres.drop(name)
 
 
 @pytest.fixture
@@ -147,23 +100,6 @@ def changed(database: Database, statement: str) -> None:
         if "CASE" in statement:
             connection.exec_driver_sql(f"UPDATE {statement.split()[1]} SET name = name || '~'")
         connection.exec_driver_sql(statement)
-
-
-class Killed(Exception):
-    """The process ended here."""
-
-
-def dies_after(calls: int, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a function work so often, and then end the process in place of it."""
-    left = [calls]
-
-    def dying(*arguments: Any) -> Any:
-        if not left[0]:
-            raise Killed
-        left[0] -= 1
-        return function(*arguments)
-
-    return dying
 
 
 @pytest.mark.parametrize("calls", [0, 1, 8, 60, 130])
@@ -280,41 +216,3 @@ def test_rows_that_postgresql_finds_to_refer_to_nothing_are_told(both: Both, mon
     with pytest.raises(MoveError, match="PostgreSQL does not take the rows"):
         both.move()
     schema.require_head(both.sqlite)
-
-
-def test_a_target_with_rows_of_its_own_is_left_alone(both: Both, postgres: Postgres, migrated: str) -> None:
-    name = postgres.create(migrated)
-    target = connect(postgres.url(name), pool_size=4)
-    change(target, "INSERT INTO repository (name, created_at) VALUES ('team/app', 1)")
-    before = rows_of(target)
-    with pytest.raises(MoveError, match="its table repository has rows"):
-        Move(both.sqlite, target, silent).run()
-    assert rows_of(target) == before
-    change(target, "DELETE FROM repository")
-    assert Move(both.sqlite, target, silent).run().copied
-    target.close()
-
-
-def test_a_target_that_another_catalog_moves_to_is_left_alone(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr(move, "replace", dies_after(2, copying.replace))
-        both.move()
-    both.change("UPDATE catalog_move SET source = 'another'")
-    with pytest.raises(MoveError, match="half filled from another catalog"):
-        both.move()
-
-
-def test_a_catalog_that_has_moved_moves_nowhere_else(both: Both, postgres: Postgres) -> None:
-    both.move()
-    other = connect(postgres.url(postgres.create()), pool_size=4)
-    with pytest.raises(MoveError, match=r"has moved already, to 127\.0\.0\.1:\d+/test_\w+, and is sealed"):
-        Move(both.sqlite, other, silent).run()
-    other.close()
-
-
-def test_a_target_in_use_is_left_alone(both: Both, monkeypatch: pytest.MonkeyPatch, postgres: Postgres) -> None:
-    monkeypatch.setattr(move, "LOCK_WAIT", 0.2)
-    with both.postgresql.engine.connect() as connection:
-        connection.execute(text("SELECT pg_advisory_lock(:number)"), {"number": LOCK})
-        with pytest.raises(MoveError, match="another `moorage db migrate`, is on the target"):
-            both.move()
