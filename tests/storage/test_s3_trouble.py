@@ -108,7 +108,7 @@ def test_outage_answers_soon_and_then_at_once_and_heals(fake: FakeS3, monkeypatc
         driver.stat("blobs/a")
     asked = len(fake.asked)
     health = driver.health()
-    assert not health.writable
+    assert (health.writable, health.readable) == (False, False)
     assert "a moment ago" in str(health.problem)
     assert len(fake.asked) == asked
     fake.down = False
