@@ -81,7 +81,7 @@ def _killed(site: Site, draw: random.Random) -> None:
     """Start a move and kill it at any point after its first copy has begun."""
     seen = _copies(site)
     with site.start("--rate", RATE) as process:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180
         while not _copies(site) - seen and process.poll() is None:
             assert time.monotonic() < end
             time.sleep(0.01)
