@@ -70,16 +70,17 @@ class Bucket:
         """Connect with the first call only. Raises Unavailable where boto3 is not installed."""
         require_library()
         self.options = options
-        self._made: dict[bool, Any] = {}
+        self._made: Any = None
         self._lock = threading.Lock()
         self._quiet_until = 0.0
         self._answered_at = 0.0
 
-    def _client(self, *, hash_bodies: bool) -> Any:
+    @property
+    def _client(self) -> Any:
         with self._lock:  # making one takes a while, and is not safe in two threads
-            if hash_bodies not in self._made:
-                self._made[hash_bodies] = connect(self.options, self.options.endpoint, hash_bodies=hash_bodies)
-            return self._made[hash_bodies]
+            if self._made is None:
+                self._made = connect(self.options, self.options.endpoint)
+        return self._made
 
     def call(
         self,
@@ -121,8 +122,7 @@ class Bucket:
     ) -> Answer:
         content = {} if body is None else {"Body": body()}
         try:
-            ask = getattr(self._client(hash_bodies="ContentMD5" not in arguments), operation)
-            answer: Answer = ask(Bucket=self.options.bucket, **arguments, **content)
+            answer: Answer = getattr(self._client, operation)(Bucket=self.options.bucket, **arguments, **content)
         except Exception as error:
             if answered(error) is not None:
                 self._answered_at = time.monotonic()

@@ -21,18 +21,13 @@ def require_library() -> None:
         raise Unavailable("for S3, boto3 has to be installed: pip install 'moorage[s3]'")
 
 
-def connect(options: S3Options, endpoint: str | None, *, hash_bodies: bool = True) -> Any:
-    """Make a client for an endpoint; None is Amazon's own. Opens no connection.
-
-    Args: hash_bodies: False where every body goes with its MD5, which the signature covers and the store checks. Over
-          plain HTTP the library would have both ends hash it by SHA-256 as well; over TLS it never does.
-    """
+def connect(options: S3Options, endpoint: str | None) -> Any:
+    """Make a client for an endpoint; None is Amazon's own. Opens no connection."""
     from botocore.config import Config
 
-    where: dict[str, Any] = {"addressing_style": _style(options, endpoint)}
     config = Config(
         signature_version="s3v4",
-        s3=where if hash_bodies else {**where, "payload_signing_enabled": False},
+        s3={"addressing_style": _style(options, endpoint)},
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         retries=_OWN_RETRIES,
@@ -42,7 +37,7 @@ def connect(options: S3Options, endpoint: str | None, *, hash_bodies: bool = Tru
     )
     with _one_at_a_time():
         session = _session()
-        return session.client(
+        client = session.client(
             "s3",
             endpoint_url=endpoint,
             region_name=options.region or session.region_name or "us-east-1",
@@ -50,6 +45,25 @@ def connect(options: S3Options, endpoint: str | None, *, hash_bodies: bool = Tru
             aws_secret_access_key=options.secret_key,
             config=config,
         )
+    _hash_no_body_twice(client)
+    return client
+
+
+def _hash_no_body_twice(client: Any) -> None:
+    """Leave out the SHA-256 of a body that goes with its MD5, which the signature covers and the store checks.
+
+    Over TLS the library does so by itself; over plain HTTP it would have both ends hash each part once more.
+    """
+    from botocore.config import Config
+
+    known = client.meta.config
+    unhashed = known.merge(Config(s3={**known.s3, "payload_signing_enabled": False}))
+
+    def choose(params: dict[str, Any], **_: object) -> None:
+        if "Content-MD5" in params["headers"]:
+            params["context"]["client_config"] = unhashed
+
+    client.meta.events.register("before-call.s3", choose)
 
 
 def _style(options: S3Options, endpoint: str | None) -> str:
