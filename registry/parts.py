@@ -32,7 +32,7 @@ def database_for(settings: Settings) -> Database:
         pool_size = limits.database_threads + 2 * limits.storage_threads + 2
     else:
         pool_size = 2 * limits.database_threads  # a database elsewhere has not so many to give
-    return connect(settings.database_url, pool_size=pool_size)
+    return connect(settings.database_url, pool_size=pool_size, prompt=True)
 
 
 def direct_database(settings: Settings) -> Database:

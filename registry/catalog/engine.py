@@ -55,9 +55,10 @@ class Database:
         self.engine.dispose()
 
 
-def connect(url: str, *, pool_size: int) -> Database:
+def connect(url: str, *, pool_size: int, prompt: bool = False) -> Database:
     """Make the database for an address; `sqlite:///path` or `postgresql://…`. Opens nothing yet.
 
+    Args:   prompt: give up a question to PostgreSQL that gets no answer in nine seconds, for somebody waits for it.
     Raises: CatalogUnavailable for an address that is none, another kind of database, or one whose driver is missing.
     """
     try:
@@ -73,7 +74,7 @@ def connect(url: str, *, pool_size: int) -> Database:
     try:
         from registry.catalog.postgresql import Postgresql, postgresql_engine
 
-        engine = postgresql_engine(parsed, pool_size=pool_size)
+        engine = postgresql_engine(parsed, pool_size=pool_size, prompt=prompt)
     except ModuleNotFoundError as error:
         raise CatalogUnavailable(
             f"PostgreSQL's driver is not installed ({error}): pip install 'moorage[postgres]'"

@@ -86,10 +86,13 @@ class Postgresql:
         self._ahead = told - (asked + _local()) // 2
 
 
-def postgresql_engine(url: URL, *, pool_size: int) -> Engine:
-    """Make the engine; opens nothing yet. Raises ModuleNotFoundError where psycopg is missing."""
+def postgresql_engine(url: URL, *, pool_size: int, prompt: bool = False) -> Engine:
+    """Make the engine; opens nothing yet. Raises ModuleNotFoundError where psycopg is missing.
+
+    Args: prompt: give up a question that gets no answer, as a server for requests has to, and a migration must not.
+    """
     own = {name: value for name, value in ARGUMENTS.items() if name not in url.query}
-    return create_engine(
+    engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         isolation_level="READ COMMITTED",
         use_native_hstore=False,
@@ -100,6 +103,15 @@ def postgresql_engine(url: URL, *, pool_size: int) -> Engine:
         pool_use_lifo=True,
         connect_args={"prepare_threshold": None, **own},
     )
+    if prompt:
+        event.listen(engine, "do_connect", _promptly)
+    return engine
+
+
+def _promptly(_dialect: object, _record: object, arguments: Any, named: Any) -> Any:
+    from registry.catalog.answers import PromptConnection
+
+    return PromptConnection.connect(*arguments, **named)
 
 
 def _see_alive(raw: Any, _record: object, _proxy: object) -> None:

@@ -46,11 +46,15 @@ class Pair:
 
 @dataclass(slots=True)
 class Proxy:
-    """Passes connections on to a port of this machine until it is told to break them; while `down`, ends new ones."""
+    """Passes connections on to a port of this machine until it is told to break them.
+
+    While `down`, it ends new ones; while `mute`, it takes all that clients say, passes nothing on and answers nothing.
+    """
 
     target: int
     port: int = 0
     down: bool = False
+    mute: bool = False
     cuts: int = 0
     losses: int = 0
     _losing: list[Loss] = field(default_factory=list)
@@ -111,6 +115,8 @@ class Proxy:
             if loss is Loss.QUESTION:
                 break
             pair.silent = loss is Loss.ANSWER
+            if self.mute:
+                continue
             with suppress(OSError):
                 pair.database.sendall(block)
         self._end(pair)

@@ -26,6 +26,8 @@ pytestmark = [pytest.mark.faults, pytest.mark.postgresql, pytest.mark.slow]
 
 ANSWERED_WITHIN = 10.0
 HEALED_WITHIN = 10.0
+GIVEN_UP_WITHIN = 20.0
+"""Nine seconds, and what a busy machine takes beside them."""
 ROUNDS = 4
 CONTENT = b"what was there before"
 DIGEST = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
@@ -50,7 +52,7 @@ class Site:
 
     def mend(self) -> None:
         """Let everything pass."""
-        self.store.down = self.database.down = False
+        self.store.down = self.database.down = self.database.mute = False
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +81,7 @@ def pull(server: RunningServer) -> tuple[int, dict[str, str], bytes]:
     return asked(server, "GET", f"/v2/team/app/blobs/{DIGEST}")
 
 
-@pytest.mark.parametrize(("broken", "part"), [(Site.break_store, "storage default"), (Site.break_database, "database")])
+@pytest.mark.parametrize(("broken", "part"), [(Site.break_store, "storage s3"), (Site.break_database, "database")])
 def test_what_needs_the_part_is_told_soon_and_heals(site: Site, broken: Callable[[Site], None], part: str) -> None:
     broken(site)
     try:
@@ -92,6 +94,18 @@ def test_what_needs_the_part_is_told_soon_and_heals(site: Site, broken: Callable
         site.mend()
     _wait_until(lambda: (pull(site.server)[0], push(site.server)[0]) == (200, 201))
     _wait_until(lambda: _ready(site.server) == (200, "ready", set()))
+
+
+def test_database_that_takes_questions_and_answers_none_is_given_up(site: Site) -> None:
+    """As one whose processes are stopped while their machine lives: no keepalive notices."""
+    assert pull(site.server)[0] == 200  # so that there is a connection
+    site.database.mute = True
+    try:
+        for request in (push, pull):
+            _see_refused(site.server, request, GIVEN_UP_WITHIN)
+    finally:
+        site.mend()
+    _wait_until(lambda: (pull(site.server)[0], push(site.server)[0]) == (200, 201))
 
 
 def _ready(server: RunningServer) -> tuple[int, str, set[str]]:
@@ -109,9 +123,13 @@ def _wait_until(holds: Callable[[], bool]) -> None:
         time.sleep(0.2)
 
 
-def _see_refused(server: RunningServer, request: Callable[[RunningServer], tuple[int, dict[str, str], bytes]]) -> None:
+def _see_refused(
+    server: RunningServer,
+    request: Callable[[RunningServer], tuple[int, dict[str, str], bytes]],
+    within: float = ANSWERED_WITHIN,
+) -> None:
     begun = time.monotonic()
     status, headers, body = request(server)
     assert (status, json.loads(body)["errors"][0]["code"]) == (503, "UNAVAILABLE"), body
     assert headers["retry-after"]
-    assert time.monotonic() - begun <= ANSWERED_WITHIN
+    assert time.monotonic() - begun <= within
