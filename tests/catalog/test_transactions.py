@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from registry.catalog import schema
+from registry.catalog import schema, sqlite
 from registry.catalog.catalog import Catalog, system_clock, translated
 from registry.catalog.engine import Database, connect
 from registry.catalog.errors import CatalogFull, CatalogUnavailable, NotFound
@@ -227,3 +227,16 @@ def test_a_deferred_writer_would_have_failed(catalog: Catalog) -> None:
             with catalog.begin() as tx:
                 tx.repositories.ensure(RepositoryName.parse("other"))
             reader.repositories.ensure(RepositoryName.parse("too-late"))
+
+
+@only_sqlite
+def test_who_has_a_new_file_for_himself_is_not_waited_for_for_ever(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_MS", 50)
+    holder = sqlite3.connect(address.removeprefix("sqlite:///"), isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    database = connect(address, pool_size=1)
+    with pytest.raises(CatalogUnavailable, match="locked"), translated(), database.reading():
+        pass
+    holder.close()

@@ -164,3 +164,9 @@ def test_a_rate_holds_bytes_up() -> None:
     flow = Flow(1_000_000)
     assert list(flow.paced([b"1" * 10_000] * 3, lambda: None)) == [b"1" * 10_000] * 3
     assert flow._due(1_000_000) > 0.9
+
+
+def test_a_move_that_others_push_beside_comes_to_an_end(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PASSES", 1)
+    house.push(CONTENTS[0])
+    assert house.moving().run(ROOT, lambda _: None).moved == 1

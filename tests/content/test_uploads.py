@@ -263,3 +263,10 @@ def test_closing_is_harmless_at_any_time(room: Room) -> None:
     reception.close()
     reception.close()
     assert room.uploads.status(NAME, session_id, subject="ann").offset == 1
+
+
+def test_a_key_that_a_row_names_is_left_to_it(room: Room) -> None:
+    session_id = room.uploads.start(NAME, subject="ann")
+    blob = room.reception(session_id).finish([CONTENT], Digest.of(CONTENT))
+    assert room.uploads._known_or_undone(blob.store, session_id, blob.key)
+    assert not room.uploads._known_or_undone(blob.store, session_id, f"{blob.key}x")

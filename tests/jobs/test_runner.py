@@ -263,3 +263,22 @@ def test_work_can_stop_only_where_it_says(catalog: Catalog) -> None:
 
 def test_an_end_before_the_start_is_harmless(runners: MakeRunner) -> None:
     runners(Kind("count", lambda _: "")).stop()
+
+
+def test_a_lease_that_cannot_be_renewed_now_is_not_lost(
+    catalog: Catalog, runners: MakeRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enqueue(catalog)
+    with catalog.begin() as tx:
+        job = tx.jobs.claim(("count",), worker="here", lease=SECOND)
+    assert job is not None
+    work = Work(catalog, job, lambda: False)
+
+    def failing(**_: object) -> object:
+        raise CatalogUnavailable("away")
+
+    monkeypatch.setattr(catalog, "begin", failing)
+    with capture_logs() as said:
+        runners()._keep(work)
+    assert [(line["event"], line["reason"]) for line in said] == [("a job's lease could not be renewed", "away")]
+    work.go_on()

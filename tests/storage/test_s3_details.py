@@ -7,8 +7,9 @@ from urllib.request import urlopen
 import pytest
 
 from storage.blobs import BlobStore
+from storage.digest import Digest
 from storage.driver import LocalPath, Presigned, ReadBack
-from storage.errors import Unavailable
+from storage.errors import DigestMismatch, Unavailable
 from storage.memory import MemoryDriver
 from storage.s3 import buffers
 from storage.s3.buffers import Budget, Part
@@ -159,3 +160,18 @@ def test_part_moves_to_a_file_when_the_budget_ends() -> None:
         part.append(memoryview(piece))
     assert (budget.used, part.in_memory, part.body().read()) == (0, False, b"01234567")
     part.release()
+
+
+def test_content_that_was_published_before_is_told_by_the_algorithm_that_is_asked_for(fake: FakeS3) -> None:
+    """Whatever the client had announced: then only reading tells, and that says what the content is."""
+    store, upload_id = BlobStore(S3Driver(fake.options())), new_id()
+    with store.begin(upload_id) as writer:
+        writer.write(b"abc")
+        state = writer.suspend()
+    with store.resume(upload_id, lambda: state) as writer:
+        stored = writer.commit(Digest.of(b"abc", "sha512"))
+    with store.resume(upload_id, lambda: state) as writer:
+        with pytest.raises(DigestMismatch) as caught:
+            writer.commit(Digest.of(b"abd", "sha512"))
+        assert caught.value.actual == Digest.of(b"abc", "sha512")
+    assert b"".join(store.read(stored.key)) == b"abc"
