@@ -110,13 +110,13 @@ def _outage(server: RunningServer, proxy: S3Proxy, digest: str) -> None:
 
 def test_sixty_killed_uploads_leave_nothing(ceph: Ceph, tmp_path: Path) -> None:
     bucket = ceph.bucket()
-    config = ceph.configuration(bucket) + "[uploads]\nexpiry = 1\nsweep_interval = 1\n"
     store = Bucket(ceph.options(bucket))
-    with start_moorage(tmp_path / "data", config=config) as server:
+    with start_moorage(tmp_path / "data", config=ceph.configuration(bucket)) as server:
         for number in range(60):
             _killed(server, number)
         server.kill()
         assert list(store.multiparts("")) or list(store.objects("uploads/"))
+        server.environment = {"MOORAGE_UPLOADS__EXPIRY": "1", "MOORAGE_UPLOADS__SWEEP_INTERVAL": "1"}
         server.start()
         end = time.monotonic() + 60
         while list(store.multiparts("")) or list(store.objects("uploads/")):
