@@ -10,5 +10,5 @@ from tests.parts.ceph import Ceph, start_ceph
 @pytest.fixture(scope="package")
 def ceph() -> Iterator[Ceph]:
     """A real S3 server for these checks alone."""
-    with start_ceph() as running:
+    with start_ceph(12 << 30) as running:
         yield running

@@ -18,7 +18,7 @@ SETTINGS = '[limits]\nuploads_per_subject = 100000\n[server]\ntrusted_proxies = 
 @pytest.fixture(scope="package")
 def ceph() -> Iterator[Ceph]:
     """A real S3 server for these tests alone."""
-    with start_ceph() as running:
+    with start_ceph(12 << 30) as running:
         yield running
 
 
