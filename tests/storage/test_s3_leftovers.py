@@ -13,7 +13,6 @@ from tests.parts.fake_s3_contents import Trouble
 from tests.storage.steps import at, committed, new_id, publish, suspended, whole
 
 DATA = bytes(range(48, 48 + 35))  # three parts of ten bytes and a tail
-FAILED = Trouble(500, "InternalError")
 HASTY: dict[str, Any] = {"connect_timeout": 0.3, "read_timeout": 0.3, "deadline": 1.0}
 OTHER_ETAG = {"ETag": f'"{"0" * 32}"'}
 

@@ -17,7 +17,6 @@ from tests.storage.steps import at, new_id, publish, suspended, whole
 DATA = bytes(range(48, 48 + 35))  # three parts of ten bytes and a tail
 FAILED = Trouble(500, "InternalError")
 HASTY: dict[str, Any] = {"connect_timeout": 0.3, "read_timeout": 0.3, "deadline": 1.0}
-OTHER_ETAG = {"ETag": f'"{"0" * 32}"'}
 
 
 @pytest.fixture
