@@ -24,6 +24,7 @@ COPY auth/ auth/
 COPY storage/ storage/
 COPY migrations/ migrations/
 COPY registry/ registry/
+COPY runtime/ runtime/
 RUN /opt/build/bin/pip wheel -q --no-build-isolation --no-deps --no-index -w /dist . \
     && /opt/moorage/bin/pip install -q --no-deps --no-index /dist/*.whl \
     && /opt/moorage/bin/pip uninstall -q -y pip

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 ROOT = Path(__file__).resolve().parents[2]
-PRODUCT = ("registry", "storage", "auth", "migrations")
+PRODUCT = ("registry", "storage", "auth", "migrations", "runtime")
 
 FILE_LINES = 300
 FUNCTION_LINES = 40  # without the docstring
@@ -19,12 +19,22 @@ DOCSTRING_LINES = 12
 
 READS_ENVIRONMENT = ("registry/settings/sources.py", "runtime/config.py")
 # Places where an exception of any kind ends: an answer to the client, a worker's exit status.
-LAST_RESORTS = ("registry/api/router.py", "registry/jobs/runner.py", "registry/serving/supervisor.py")
+LAST_RESORTS = (
+    "registry/api/router.py",
+    "registry/jobs/runner.py",
+    "registry/serving/supervisor.py",
+    "runtime/api/router.py",
+)
 # Packages that nothing imports yet, which an import contract cannot name; each is meant for one room.
 RESERVED = MappingProxyType(
     {
         "psycopg": "registry/catalog/",
         "urllib3": "registry/client/",
+        "click": "runtime/cli/",
+        "dnslib": "runtime/networks/",
+        "h11": "runtime/http/",
+        "isal": "runtime/images/",
+        "zstandard": "runtime/images/",
     }
 )
 MUTABLE_CALLS = frozenset({"list", "dict", "set", "bytearray", "defaultdict", "deque", "OrderedDict", "Counter"})

@@ -27,6 +27,8 @@ VIOLATIONS = {
         from registry.content import blobs
         from registry.settings import Settings
     """,
+    "runtime/parlour/__init__.py": "",
+    "runtime/images/nosy.py": "import registry.catalog.tables",
     "storage/nosy.py": "import registry.oci.names",
     "migrations/nosy.py": "import registry.oci.names",
 }

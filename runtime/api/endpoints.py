@@ -1,0 +1,29 @@
+"""The Engine API's table of endpoints in code, in the order of its reference (https://docs.docker.com/reference/api/engine/).
+
+A handler takes a `Call` and gives an ASGI app: a Starlette response, or a stream that hijacks the connection.
+`NAME` may hold slashes (images); `ID` does not.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from starlette.types import ASGIApp
+
+from runtime.api.call import Call
+
+Handler = Callable[[Call], Awaitable[ASGIApp]]
+
+ID = r"(?P<id>[^/]+)"
+NAME = r"(?P<name>.+)"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One row: method, the path's pattern after `/vX.Y`, and who answers."""
+
+    method: str
+    pattern: str
+    handler: Handler
+
+
+ENDPOINTS: tuple[Endpoint, ...] = ()

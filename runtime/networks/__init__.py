@@ -1,0 +1,1 @@
+"""Networks: bridges, addresses, published ports and names, with one nftables table of our own."""
