@@ -13,6 +13,7 @@ import pytest
 from tests.parts.commands import CommandFailed, run
 from tests.parts.guides import Guide
 from tests.parts.images import ZSTD_BLOCK, Layout, digest_of, many_layers_image, one_layer_image, tar_of, zstd
+from tests.parts.netns import new_namespace
 from tests.parts.postgres import Postgres
 from tests.parts.server import ServerFailed, answers, start_moorage
 from tests.parts.tools import TABLE, Tool, find, named, require
@@ -124,3 +125,15 @@ def test_a_guide_s_blocks_stand_under_their_headings() -> None:
     assert guide.commands("Two") == ["second\n"]
     with pytest.raises(AssertionError, match="no block below the heading 'Three'"):
         guide.blocks("Three")
+
+
+@pytest.mark.e2e
+def test_a_namespace_sees_the_server_that_is_let_in_and_no_other(tmp_path: Path) -> None:
+    with start_moorage(tmp_path / "data") as server, new_namespace() as namespace:
+        asked = ("curl", "--silent", "--max-time", "10", f"{server.url}/v2/")
+        with pytest.raises(CommandFailed):
+            namespace(*asked)
+        with namespace.let_in(server.port):
+            assert namespace(*asked) == "{}"
+        with pytest.raises(CommandFailed):
+            namespace(*asked)
