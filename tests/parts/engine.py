@@ -1,7 +1,7 @@
 """A real engine daemon of the test's own, in a network namespace of its own, with its data below a directory.
 
-`with start_engine() as engine:` runs `moor daemon` and waits until its socket answers. `engine.docker(...)` is the stock
-docker command against it, `engine.moor(...)` our own. At the end every container is gone, and what they had mounted.
+`with start_engine() as engine:` runs `moor daemon` and waits until its socket answers. `engine.docker(...)` is stock
+docker against it, `engine.moor(...)` our own. At the end every container is gone, and what they had mounted.
 The directory's path is short: a unix socket's may have 107 characters.
 """
 
