@@ -48,8 +48,11 @@ unit: $(VENV)/.dev ## the unit tests alone, with coverage
 	$(BIN)/python -m pytest -m "$(UNIT)" -n 2 -q -r fEs --cov --cov-report=json:.coverage.json $(ARGS)
 	$(BIN)/python -m tests.house.coverage_floors
 
-bench: $(VENV)/.dev ## measure beside other registries, where they are installed; prints a table of ratios
+bench: $(VENV)/.dev ## measure beside other registries and engines, where they are installed; prints tables of ratios
 	$(BIN)/python -m benchmarks $(ARGS)
+ifeq ($(strip $(ARGS)),)
+	$(BIN)/python -m benchmarks.engine
+endif
 
 conformance: $(VENV)/.dev ## run the distribution-spec's own tool against both servers
 	$(BIN)/python -m pytest -m conformance tests/conformance $(ARGS)

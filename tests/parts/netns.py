@@ -29,19 +29,19 @@ BLOCK = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Namespace:
-    """A live namespace. `launcher` stands before a command that is to run in it."""
+    """A live namespace; the one that the process is in, where it has no name."""
 
-    name: str
+    name: str = ""
 
     @property
     def path(self) -> Path:
         """The file that names it."""
-        return Path("/run/netns") / self.name
+        return Path("/run/netns") / self.name if self.name else Path("/proc/self/ns/net")
 
     @property
     def launcher(self) -> tuple[str, ...]:
-        """What enters the namespace."""
-        return (require("nsenter"), f"--net={self.path}", "--")
+        """What stands before a command that is to run there."""
+        return (require("nsenter"), f"--net={self.path}", "--") if self.name else ()
 
     def __call__(self, *command: str | Path, stdin: str = "") -> str:
         """Run a command there."""
