@@ -44,6 +44,8 @@ class Settings:
     address_pool: str = "10.201.0.0/16"
     """IPv4 range that networks take their /24 from."""
     parallel_layers: int = 3
+    rootless: bool = False
+    """Set by the engine itself: it runs in namespaces of an ordinary user (`runtime.rootless`)."""
     log_size_max: int = 0
     """Bytes after which conmon starts a container's log anew; 0: never."""
 
@@ -68,10 +70,20 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
         for key, value in environ.items()
         if key.startswith("MOOR_") and key not in {"MOOR_CONFIG", "MOOR_HOST"}
     }
-    return _settings(given)
+    return _settings(given, _defaults(environ))
 
 
-def _settings(given: Mapping[str, object]) -> Settings:
+def _defaults(environ: Mapping[str, str]) -> Settings:
+    """The settings of this user: an ordinary one has directories of his own (XDG Base Directory Specification)."""
+    if os.geteuid() == 0:
+        return Settings()
+    home = Path(environ.get("HOME", "/"))
+    run = Path(environ.get("XDG_RUNTIME_DIR") or f"/tmp/moorage-{os.geteuid()}") / "moorage"  # noqa: S108  # 0700 below
+    data = Path(environ.get("XDG_DATA_HOME") or home / ".local/share") / "moorage-runtime"
+    return replace(Settings(), data=data, run=run, socket=run / "engine.sock")
+
+
+def _settings(given: Mapping[str, object], defaults: Settings) -> Settings:
     known = {field.name: field for field in fields(Settings)}
     problems = []
     chosen: dict[str, object] = {}
@@ -82,11 +94,11 @@ def _settings(given: Mapping[str, object]) -> Settings:
             continue
         try:
             chosen[name] = _converted(str(known[name].type), value)
-        except (TypeError, ValueError):
+        except (KeyError, TypeError, ValueError):
             problems.append(f"{name} cannot be {value!r}")
     if problems:
         raise BadParameter("; ".join(problems))
-    return replace(Settings(), **chosen)  # type: ignore[arg-type]  # each was converted by its field's type
+    return replace(defaults, **chosen)  # type: ignore[arg-type]  # each was converted by its field's type
 
 
 def _converted(kind: str, value: object) -> object:
@@ -97,6 +109,8 @@ def _converted(kind: str, value: object) -> object:
         return tuple(str(item).strip() for item in items if str(item).strip())
     if "Path" in kind:
         return Path(str(value)) if value else None
+    if "bool" in kind:
+        return {"true": True, "1": True, "false": False, "0": False}[str(value).lower()]
     if "int" in kind:
         return int(str(value))
     if not isinstance(value, str):
