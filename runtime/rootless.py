@@ -163,8 +163,9 @@ def _entering(holder: int) -> list[str]:
 
 
 def _started(pid: int) -> int | None:
-    """When a process began, in ticks since the machine's start: with it, a number that is used again is told apart."""
+    """When a live process began, in ticks since the machine's start: it tells apart a number that is used again."""
     try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return None if fields[0] == "Z" else int(fields[19])
     except (OSError, IndexError, ValueError):
         return None
