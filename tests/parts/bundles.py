@@ -111,7 +111,7 @@ class Bundle:
         with suppress(OSError, ValueError):
             supervisor = int((self.directory / "conmon.pid").read_text())
             limit = time.monotonic() + PATIENCE
-            while Path(f"/proc/{supervisor}").exists() and time.monotonic() < limit:
+            while _lives(supervisor) and time.monotonic() < limit:
                 time.sleep(0.01)
 
 
@@ -138,6 +138,14 @@ def running(*command: str, terminal: bool = False, options: Sequence[str] = ()) 
         bundle.conmon(*options)
         bundle.start()
         yield bundle
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process runs: one that its parent has not asked for yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def _root(root: Path) -> None:
