@@ -90,18 +90,15 @@ def _limits(machine: Machine) -> Iterator[Finding]:
 
 def _host(settings: Settings, machine: Machine) -> Iterator[Finding]:
     if 0 < machine.nofile < NOFILE_WANTED:
-        yield _warning(
-            f"at most {machine.nofile} open files a process: higher ulimits of containers are lowered to that"
-        )
+        yield _warning(f"at most {machine.nofile} open files a process: containers get no higher ulimit than that")
     if os.geteuid() != 0:
         yield from map(_missing, rootless.lacking())
         return
+    group = settings.socket_group
     try:
-        grp.getgrnam(settings.socket_group)
+        grp.getgrnam(group)
     except KeyError:
-        yield _warning(
-            f"no group {settings.socket_group}, so only root may use the engine: groupadd {settings.socket_group}"
-        )
+        yield _warning(f"no group {group}, so only root may use the engine; let its members in with: groupadd {group}")
 
 
 def _missing(text: str) -> Finding:
