@@ -50,6 +50,11 @@ class Settings:
     """Bytes after which conmon starts a container's log anew; 0: never."""
 
 
+def environment() -> Mapping[str, str]:
+    """Return the process's environment, for what `moor` reads beside the settings: HOME, DOCKER_CONFIG, `-e NAME`."""
+    return os.environ
+
+
 def read(environment: Mapping[str, str] | None = None) -> Settings:
     """Read file and environment, the latter with more weight.
 

@@ -3,6 +3,8 @@
 
 def main() -> None:
     """Run `moor` with the process's arguments."""
-    from runtime.cli.main import moor  # the entry point must not pay for what it does not run
+    import sys
 
-    moor()
+    from runtime.cli.main import run  # the entry point must not pay for what it does not run
+
+    sys.exit(run(sys.argv[1:]))
