@@ -6,9 +6,9 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
-from registry.settings.section import HOUR, MIB, MINUTE, Duration, Section, listed
+from registry.settings.section import HOUR, MIB, MINUTE, ZERO, Duration, Section, listed
 
 
 def _endpoint(value: str) -> str:
@@ -101,7 +101,15 @@ class Gc(Section):
     enabled: bool = Field(True, description="collect on a schedule; false: only `moorage gc --once` does")
     grace: Duration = Field(
         timedelta(hours=24),
-        ge=HOUR,
+        gt=ZERO,
         description="how long a blob stays after its upload, its last mount or look, and its last reference",
     )
+    i_know: bool = Field(False, description="allow a grace below an hour, which slow pushes do not survive")
     interval: Duration = Field(timedelta(minutes=15), ge=MINUTE, description="how often garbage is looked for")
+
+    @model_validator(mode="after")
+    def _is_long_enough(self) -> "Gc":
+        """Refuse a grace that takes blobs from pushes under way."""
+        if self.grace < HOUR and not self.i_know:
+            raise ValueError("grace below an hour takes blobs from pushes under way; gc.i_know = true allows it")
+        return self

@@ -12,6 +12,7 @@ from registry.oci.errors import ErrorCode, RegistryError
 from registry.oci.names import RepositoryName, Tag
 from storage.digest import Digest
 from storage.errors import NotFound as BytesNotFound
+from tests.catalog.plans import planned, scans
 from tests.content.conftest import ANN, GRACE, NAME, SECOND, Room
 from tests.spec.contents import EMPTY, image, written
 
@@ -159,3 +160,12 @@ def test_a_longer_grace_is_asked_of_the_same_rows(room: Room) -> None:
     room.clock.now += DAY
     patient = Collector(room.catalog, Audit(room.catalog, no_lines), room.uploads, timedelta(days=2))
     assert collect(patient).blobs == 0
+
+
+def test_it_is_found_by_index(room: Room, collector: Collector) -> None:
+    """What a collection costs depends on the garbage, not on what else there is."""
+    room.push(b"forgotten")
+    room.clock.now += DAY
+    with planned(room.catalog) as lines:
+        assert collect(collector).blobs == 1
+    assert lines and scans(lines) == []

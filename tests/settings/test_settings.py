@@ -58,6 +58,7 @@ SAMPLES: dict[str, tuple[str, str, object]] = {
     "uploads.expiry": ('"P7D"', "P7D", timedelta(days=7)),
     "gc.enabled": ("false", "false", False),
     "gc.grace": ('"PT48H"', "PT48H", timedelta(hours=48)),
+    "gc.i_know": ("true", "true", True),
     "gc.interval": ("600", "600", timedelta(minutes=10)),
     "uploads.sweep_interval": ("60", "60", timedelta(seconds=60)),
     "jobs.in_server": ("false", "false", False),
