@@ -86,7 +86,8 @@ def _extract(request: dict[str, Any]) -> None:
         sys.exit()
     os.chdir(target)
     owner = request["owner"]
-    unpack(Input(INPUT), Copy(Rules(request["keeps_kinds"], tuple(owner) if owner else None)))
+    copy = Copy(Rules(request["keeps_kinds"], tuple(owner) if owner else None))
+    unpack(Input(INPUT), copy)  # type: ignore[arg-type]  # it has what is used of a Layer
 
 
 _ACTIONS = {"stat": _stat, "pack": _pack, "export": _export, "extract": _extract}
