@@ -19,10 +19,13 @@ from typing import Any
 from runtime import records
 from runtime.errors import EngineError, NotFound
 from runtime.images import durability
+from runtime.images.compression import unpacked
 from runtime.images.content import Content
+from runtime.images.pack import pack
 from runtime.images.unpack import Progress, room, unpack
 from storage import durable
 from storage.digest import Digest
+from storage.hashing import Hasher
 
 LINKS = "l"
 _MARK = "unsettled"
@@ -79,6 +82,7 @@ class Layers:
         self._lock = threading.RLock()
         self._known: dict[Digest, Layer] = {}
         self._held: dict[str, frozenset[Digest]] = {}
+        self._unsettled: set[Path] = set()
         self._settling = ThreadPoolExecutor(1, "moor-settle")
         for directory in (self._staging, data / LINKS):
             durable.make_directory(directory, data)
@@ -123,6 +127,30 @@ class Layers:
             if diff_id not in (None, done.diff_id):
                 raise WrongLayer(f"wrong diff id calculated on extraction: {done.diff_id}, expected {diff_id}")
             return self._publish(staging, done.diff_id, done.size)
+
+    def commit(self, upper: Path, *, latest: int | None = None) -> Layer:
+        """Make a layer of what a container or a build step changed: the upper directory of its overlay.
+
+        Its tar is not kept: `archive` makes the same bytes again. `latest`: seconds since 1970, for what is newer.
+        Raises: Unpackable, BadLayer, OSError.
+        """
+        return self.unpack(None, pack(upper, latest=latest))
+
+    def archive(self, diff_id: Digest) -> Iterator[bytes]:
+        """Give a layer's uncompressed tar, byte by byte the one whose digest is its diff ID.
+
+        Raises: NotFound; WrongLayer, at the end, where the bytes are kept nowhere and the files have changed.
+        """
+        blob = self.blob(diff_id)
+        if blob is not None:
+            yield from unpacked(self._content.blocks(blob.digest))[1]
+            return
+        hasher = Hasher(diff_id.algorithm)
+        for block in pack(self.path(diff_id)):
+            hasher.update(block)
+            yield block
+        if hasher.digest() != diff_id:
+            raise WrongLayer(f"the files of layer {diff_id} are not those that it came with")
 
     def remember(self, diff_id: Digest, blob: Blob) -> None:
         """Note a form in which a layer came or went, so that it travels in the same form again. Raises NotFound."""
@@ -196,16 +224,22 @@ class Layers:
             staging.rename(directory)
             self._make_link(layer)
             self._known[diff_id] = layer
-        self._settling.submit(self._settle, directory)
+            self._unsettled.add(directory)
+        self._settling.submit(self._settle)
         return layer
 
-    def _settle(self, directory: Path) -> None:
-        """Take the mark away from a layer that is on the disk now."""
+    def _settle(self) -> None:
+        """Write everything to the disk, then take the marks away from the layers that were there before."""
+        with self._lock:
+            directories, self._unsettled = self._unsettled, set()
+        if not directories:
+            return
         try:
             durability.sync_filesystem(self._root)
-            (directory / _MARK).unlink(missing_ok=True)
+            for directory in directories:
+                (directory / _MARK).unlink(missing_ok=True)
         except OSError as error:
-            _log.warning("layer %s may not be on the disk yet: %s", directory.name, error)
+            _log.warning("layers may not be on the disk yet: %s", error)
 
     def _make_link(self, layer: Layer) -> None:
         with suppress(FileExistsError):
@@ -224,24 +258,34 @@ class Layers:
                 link.unlink()
 
     def _recognise(self, directory: Path) -> None:
+        """Take a layer that was unpacked before, again from its bytes where the machine stopped too early for it."""
         mark = directory / _MARK
         try:
             layer = Layer.read(records.load(directory / "layer.json"))
-            settled = not mark.exists()
-            if not settled and mark.read_text(encoding="ascii") != durability.boot():
-                raise ValueError("the machine stopped before it was on the disk")
             if layer.diff_id.encoded != directory.name:
                 raise ValueError(f"it says that it is {layer.diff_id}")
+            boot = mark.read_text(encoding="ascii") if mark.exists() else None
         except (OSError, KeyError, TypeError, ValueError) as error:
-            _log.warning("layer %s is dropped and has to be pulled again: %s", directory.name, error)
-            grave = self._staging / secrets.token_hex(8)
-            directory.rename(grave)
-            _remove_tree(grave)
+            self._drop(directory, str(error))
             return
-        self._known[layer.diff_id] = layer
-        self._make_link(layer)
-        if not settled:
-            self._settling.submit(self._settle, directory)
+        if boot in (None, durability.boot()):
+            self._known[layer.diff_id] = layer
+            self._make_link(layer)
+            if boot is not None:
+                self._unsettled.add(directory)
+                self._settling.submit(self._settle)
+            return
+        self._drop(directory, "the machine stopped before it was on the disk")
+        for blob in layer.blobs:
+            if self._content.has(blob.digest):
+                self.unpack(layer.diff_id, self._content.blocks(blob.digest))
+                self.remember(layer.diff_id, blob)
+
+    def _drop(self, directory: Path, reason: str) -> None:
+        _log.warning("layer %s is dropped: %s", directory.name, reason)
+        grave = self._staging / secrets.token_hex(8)
+        directory.rename(grave)
+        _remove_tree(grave)
 
 
 def _remove_tree(path: Path) -> None:
