@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from runtime.config import Settings
 from runtime.events import Events
+from runtime.images.images import Images
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,3 +16,4 @@ class Engine:
     events: Events
     threads: ThreadPoolExecutor
     """Where the API runs them: wide, for a stop may wait ten seconds and a pull many minutes."""
+    images: Images

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp
 
+from runtime.api import images
 from runtime.api.call import Call
 
 Handler = Callable[[Call], Awaitable[ASGIApp]]
@@ -26,4 +27,7 @@ class Endpoint:
     handler: Handler
 
 
-ENDPOINTS: tuple[Endpoint, ...] = ()
+ENDPOINTS: tuple[Endpoint, ...] = (
+    Endpoint("GET", "/images/json", images.list_images),
+    Endpoint("GET", f"/images/{NAME}/json", images.inspect),
+)

@@ -206,9 +206,11 @@ def tar_of(files: Mapping[str, bytes], links: Mapping[str, str] | None = None, m
     return buffer.getvalue()
 
 
-def busybox_tar(busybox: str) -> bytes:
+COMMANDS = ("sh", "cat", "echo", "ls", "sleep", "true", "uname", "env")
+
+
+def busybox_tar(busybox: str, commands: Sequence[str] = COMMANDS) -> bytes:
     """A root file system: busybox under the names that tests call."""
-    commands = ("sh", "cat", "echo", "ls", "sleep", "true", "uname", "env")
     return tar_of({"bin/busybox": Path(busybox).read_bytes()}, {f"bin/{name}": "busybox" for name in commands}, 0o755)
 
 

@@ -1,0 +1,55 @@
+"""The process that unpacks one layer: it locks itself into an empty directory (chroot) and reads a tar from its input.
+
+A program of its own, run by `unpack.py`; it and its neighbours import nothing else of ours, for its start is part of
+every layer's time. tarfile is used as a parser only, and the worst that a tar can do is to fill its own directory up
+to the limits. Its answer is one line: `unpacked BYTES ENTRIES`, or `refused` and why.
+"""
+
+import os
+import resource
+import sys
+import tarfile
+import zlib  # noqa: F401  # tarfile imports it when it meets an error, and by then there is nothing to import from
+
+from runtime.images.unpack_entries import Layer
+from runtime.images.unpack_input import Header, Input, Refused
+
+MEMORY_LIMIT = 1024 * 2**20
+"""Bytes; tarfile keeps what an extended header says until it is whole."""
+OPEN_FILES = 64
+
+
+def unpack(source: Input, layer: Layer) -> None:
+    """Unpack a tar into the current root directory, and read its input to the end.
+
+    Raises: Refused, OSError, and what tarfile raises on nonsense (`TROUBLE`).
+    """
+    archive = tarfile.TarFile(fileobj=source, tarinfo=Header, encoding="utf-8", errors="surrogateescape")  # type: ignore[arg-type]  # as much of a file as tarfile uses
+    while (member := archive.next()) is not None:
+        archive.members.clear()  # type: ignore[attr-defined]  # it keeps them all, for who wants to look twice
+        source.seek(member.offset_data)
+        layer.add(member, source)
+    layer.finish()
+    while source.take(2**20):
+        pass
+
+
+TROUBLE = (Refused, tarfile.TarError, OSError, ValueError, OverflowError, MemoryError, RecursionError)
+
+
+def main() -> None:
+    """Unpack standard input into a directory; arguments: directory, overlayfs's namespace, limits."""
+    root, namespace, entries, size = sys.argv[1:]
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.umask(0)
+    os.chroot(root)
+    os.chdir("/")
+    layer = Layer(namespace, int(entries), int(size))
+    try:
+        unpack(Input(0), layer)
+        answer = f"unpacked {layer.size} {layer.entries}"
+    except TROUBLE as error:
+        answer = f"refused {str(error) or type(error).__name__}"
+    os.write(1, answer.encode("ascii", "backslashreplace"))

@@ -1,0 +1,1 @@
+"""Tests of containers: their streams, files and processes."""
