@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from shutil import rmtree
 
-from runtime.images.unpack_input import Input, Refused, clean, copy, copy_sparse, nanoseconds
+from runtime.images.unpack_input import Input, Refused, clean, copy, copy_sparse, nanoseconds, permitted
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
@@ -234,7 +234,7 @@ class Layer:
             name = key.removeprefix(_XATTR)
             if (
                 name == key
-                or not _permitted(name)
+                or not permitted(name)
                 or (name.startswith("user.") and not (member.isreg() or member.isdir()))
             ):
                 continue
@@ -268,10 +268,3 @@ _MAKERS: dict[bytes, Callable[[Layer, str, tarfile.TarInfo, Input], None]] = {
     tarfile.BLKTYPE: Layer.node,
     tarfile.FIFOTYPE: Layer.node,
 }
-
-
-def _permitted(attribute: str) -> bool:
-    """Tell whether a layer may set an attribute: never overlayfs's, which would lead it to other layers' files."""
-    return attribute == "security.capability" or (
-        attribute.startswith("user.") and not attribute.startswith("user.overlay.")
-    )
