@@ -7,7 +7,8 @@ from starlette.types import ASGIApp
 
 from runtime import moments
 from runtime.api.call import Call
-from runtime.images.images import Image, Images
+from runtime.images.image import Image
+from runtime.images.images import Images
 from runtime.images.listing import listed
 
 SECOND = 10**9

@@ -8,7 +8,6 @@ import asyncio
 import json
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 
@@ -163,11 +162,10 @@ def download(
 async def _through_thread(call: Call, work: Callable[[Outlet], object], answer: Answer) -> None:
     """Run `work` to its end in a thread, and cancel its outlet when the client leaves; raises what it raised."""
     outlet = Outlet(answer.write)
-    future: Future[object] = call.engine.threads.submit(work, outlet)
-    working = asyncio.wrap_future(future)
-    leaving = asyncio.ensure_future(call.left())
+    working: asyncio.Future[Any] = asyncio.wrap_future(call.engine.threads.submit(work, outlet))
+    leaving: asyncio.Future[Any] = asyncio.ensure_future(call.left())
     try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([working, leaving], return_when=asyncio.FIRST_COMPLETED)
     finally:
         leaving.cancel()
         if not working.done():

@@ -12,17 +12,17 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from runtime import records
 from runtime.errors import EngineError, NotFound
 from runtime.images import durability
 from runtime.images.compression import unpacked
 from runtime.images.content import Content
+from runtime.images.layer import Blob, Layer
 from runtime.images.pack import pack
-from runtime.images.unpack import Progress, room, unpack
+from runtime.images.unpack import Progress, Unpacked, room, unpack
 from storage import durable
 from storage.digest import Digest
 from storage.hashing import Hasher
@@ -35,36 +35,6 @@ _log = logging.getLogger(__name__)
 
 class WrongLayer(EngineError):
     """The layer's content is not what its image's configuration says. Nothing of it is kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class Blob:
-    """A form in which a layer travels: the descriptor of its (compressed) tar."""
-
-    digest: Digest
-    size: int
-    media_type: str
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """One unpacked layer. `size`: bytes of its files; `link`: its directory's short name, from the data root."""
-
-    diff_id: Digest
-    size: int
-    link: str
-    blobs: tuple[Blob, ...] = ()
-
-    def record(self) -> dict[str, Any]:
-        """Write the layer as layer.json keeps it."""
-        blobs = [{"digest": str(b.digest), "size": b.size, "mediaType": b.media_type} for b in self.blobs]
-        return {"diffId": str(self.diff_id), "size": self.size, "link": self.link, "blobs": blobs}
-
-    @classmethod
-    def read(cls, record: dict[str, Any]) -> "Layer":
-        """Read layer.json. Raises: KeyError, TypeError, ValueError."""
-        blobs = tuple(Blob(Digest.parse(b["digest"]), int(b["size"]), str(b["mediaType"])) for b in record["blobs"])
-        return cls(Digest.parse(record["diffId"]), int(record["size"]), str(record["link"]), blobs)
 
 
 class Layers:
@@ -126,7 +96,7 @@ class Layers:
             done = unpack(blocks, target, room(staging), userxattr=self._userxattr, algorithm=algorithm, feed=feed)
             if diff_id not in (None, done.diff_id):
                 raise WrongLayer(f"wrong diff id calculated on extraction: {done.diff_id}, expected {diff_id}")
-            return self._publish(staging, done.diff_id, done.size)
+            return self._publish(staging, done)
 
     def commit(self, upper: Path, *, latest: int | None = None) -> Layer:
         """Make a layer of what a container or a build step changed: the upper directory of its overlay.
@@ -179,6 +149,10 @@ class Layers:
         with self._lock:
             return tuple(self._known.values())
 
+    def came(self, diff_id: Digest) -> float:
+        """Tell when a layer came or was last sent, in seconds since 1970. Raises NotFound."""
+        return (self._directory(self.get(diff_id).diff_id) / "layer.json").stat().st_mtime
+
     def remove(self, diff_id: Digest) -> Layer | None:
         """Remove a layer, unless somebody holds it; returns it where it is gone now."""
         with self._lock:
@@ -210,9 +184,10 @@ class Layers:
     def _directory(self, diff_id: Digest) -> Path:
         return self._root / diff_id.encoded
 
-    def _publish(self, staging: Path, diff_id: Digest, size: int) -> Layer:
+    def _publish(self, staging: Path, done: Unpacked) -> Layer:
         """Let a whole layer appear; where another was quicker, that one stays."""
-        layer = Layer(diff_id, size, f"{LINKS}/{secrets.token_hex(8)}")
+        diff_id = done.diff_id
+        layer = Layer(diff_id, done.size, f"{LINKS}/{secrets.token_hex(8)}", tar_size=done.tar_size)
         records.save(staging / "layer.json", layer.record())
         (staging / _MARK).write_text(durability.boot(), encoding="ascii")
         with self._lock:
@@ -278,8 +253,9 @@ class Layers:
         self._drop(directory, "the machine stopped before it was on the disk")
         for blob in layer.blobs:
             if self._content.has(blob.digest):
-                self.unpack(layer.diff_id, self._content.blocks(blob.digest))
-                self.remember(layer.diff_id, blob)
+                with suppress(EngineError):  # then it has to be pulled again
+                    self.unpack(layer.diff_id, self._content.blocks(blob.digest))
+                    self.remember(layer.diff_id, blob)
 
     def _drop(self, directory: Path, reason: str) -> None:
         _log.warning("layer %s is dropped: %s", directory.name, reason)
