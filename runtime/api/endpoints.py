@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp
 
-from runtime.api import images
+from runtime.api import images, system
 from runtime.api.call import Call
 
 Handler = Callable[[Call], Awaitable[ASGIApp]]
@@ -30,4 +30,6 @@ class Endpoint:
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/images/json", images.list_images),
     Endpoint("GET", f"/images/{NAME}/json", images.inspect),
+    Endpoint("GET", "/_ping", system.ping),
+    Endpoint("GET", "/version", system.version),
 )

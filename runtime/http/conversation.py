@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import h11
 
 from runtime.http.duplex import Duplex
-from runtime.http.exchange import Exchange, next_event
+from runtime.http.exchange import REASONS, Exchange, next_event
 
 HEAD_LIMIT = 64 * 1024
 """Bytes of a request's line and headers."""
@@ -130,6 +130,7 @@ class Conversation:
     async def _refuse(self, error: h11.RemoteProtocolError) -> bool:
         """Answer a request that could not be read, and end the connection."""
         if self._protocol.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+            status = error.error_status_hint
             body = json.dumps({"message": f"bad request: {error}"}).encode() + b"\n"
             headers = [
                 ("content-type", "application/json"),
@@ -137,7 +138,7 @@ class Conversation:
                 ("connection", "close"),
             ]
             parts = (
-                h11.Response(status_code=error.error_status_hint, headers=headers),
+                h11.Response(status_code=status, headers=headers, reason=REASONS.get(status, b"")),
                 h11.Data(data=body),
                 h11.EndOfMessage(),
             )
