@@ -28,9 +28,18 @@ class Answer:
         self.headers = headers
         self._reader = reader
         self._ended = ended
+        self._over = False
+
+    def bodiless(self) -> None:
+        """Say that no body follows, as after HEAD: the connection is free at once."""
+        self._over = True
+        self._ended(self.headers.get("connection", "").lower() != "close")
 
     def blocks(self) -> Iterator[bytes]:
         """The body's bytes, in pieces as they arrive. Raises: Broken when it ends too early."""
+        if self._over:
+            return
+        self._over = True
         if self.status in {204, 304}:
             self._ended(True)
         elif self.headers.get("transfer-encoding", "").lower() == "chunked":
@@ -70,7 +79,9 @@ class Answer:
 
     def close(self) -> None:
         """Leave the rest of the answer: the daemon sees its client go."""
-        self._ended(False)
+        if not self._over:
+            self._over = True
+            self._ended(False)
 
     def _chunks(self) -> Iterator[bytes]:
         while size := int(self._line().partition(b";")[0] or b"0", 16):

@@ -48,7 +48,7 @@ class Client:
     def version(self) -> str:
         """The API version spoken: the daemon's or ours, whichever is older. Raises: Unreachable."""
         if not self._version:
-            answer = self._exchange("HEAD", "/_ping", None, {}, body_follows=False)
+            answer = self._exchange("HEAD", "/_ping", None, {})
             self.ping = answer.headers
             theirs = tuple(map(int, answer.headers.get("api-version", "1.47").split(".")))
             self._version = ".".join(map(str, min(theirs, API_VERSION)))
@@ -92,9 +92,7 @@ class Client:
             raise Refused(answer.status, _sentence(answer))
         return Hijacked(connection, reader)
 
-    def _exchange(
-        self, method: str, target: str, body: Any, headers: Mapping[str, str], *, body_follows: bool = True
-    ) -> Answer:
+    def _exchange(self, method: str, target: str, body: Any, headers: Mapping[str, str]) -> Answer:
         try:
             connection, reader = self._idle.pop()
         except IndexError:
@@ -109,8 +107,8 @@ class Client:
 
         self._send(connection, method, target, body, headers)
         answer = _head(reader, ended)
-        if not body_follows:
-            ended(answer.headers.get("connection", "").lower() != "close")
+        if method == "HEAD":
+            answer.bodiless()
         return answer
 
     def _dial(self) -> tuple[socket.socket, BufferedReader]:

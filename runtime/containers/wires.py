@@ -5,9 +5,13 @@ socket (one packet: a byte that names the stream, then at most 8 KiB), a pipe, a
 """
 
 import errno
+import fcntl
 import os
 import selectors
 import socket
+import struct
+import termios
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -70,6 +74,7 @@ class Pipe:
         os.set_blocking(fd, False)
         self._fd = fd
         self._stream = stream
+        self._lock = threading.Lock()
 
     def fileno(self) -> int:
         """The descriptor; -1 once it is closed."""
@@ -85,14 +90,25 @@ class Pipe:
         return os.write(self._fd, data[:BLOCK])
 
     def finish(self) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
         """Close it; harmless at any time."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        with self._lock:
+            if self._fd >= 0:
+                os.close(self._fd)
+                self._fd = -1
 
 
 class Terminal(Pipe):
     """The engine's side of a terminal: what is typed goes in, what is shown comes out."""
+
+    def resize(self, height: int, width: int) -> None:
+        """Set its size, in characters; nothing once it is closed."""
+        with self._lock:
+            if self._fd >= 0:
+                fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
 
     def read(self) -> tuple[int, bytes] | None:
         """Read a piece; a terminal that nobody has open any more says EIO, which is its end."""

@@ -3,6 +3,7 @@
 import select
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from runtime.containers.wires import Wires, gather
 from tests.parts.bundles import PATIENCE
@@ -29,9 +30,34 @@ def feed(wires: Wires, data: bytes, *, finish: bool = True) -> None:
         wires.input.finish()
 
 
+def descriptors() -> int:
+    """How many descriptors this process has open."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 def poll(holds: Callable[[], bool], *, every: float = 0.01) -> None:
     """Return once `holds()`; fail when that takes too long."""
     limit = time.monotonic() + PATIENCE
     while not holds():
         assert time.monotonic() < limit, "it did not come to hold"
         time.sleep(every)
+
+
+class Shown:
+    """What a terminal has shown so far."""
+
+    def __init__(self, wires: Wires) -> None:
+        self._wires = wires
+        self.text = b""
+
+    def until(self, expected: bytes) -> None:
+        """Read on until it is there."""
+
+        def come() -> bool:
+            gather(self._wires, self._take, timeout=0.05)
+            return expected in self.text
+
+        poll(come)
+
+    def _take(self, _: int, data: bytes) -> None:
+        self.text += data

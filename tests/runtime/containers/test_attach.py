@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from runtime.containers.attach import Attachments, HungUp
-from runtime.containers.wires import STDERR, STDOUT, Wires, gather
+from runtime.containers.wires import STDERR, STDOUT
 from runtime.errors import Conflict, EngineError
 from tests.parts.bundles import PATIENCE, Bundle, new_bundle
-from tests.runtime.containers.clients import feed, poll, read_all
+from tests.runtime.containers.clients import Shown, feed, poll, read_all
 
 pytestmark = pytest.mark.e2e
 
@@ -154,26 +154,6 @@ def test_a_container_that_is_gone_takes_no_size(tmp_path: Path) -> None:
     attachments.dial("id", tmp_path / "attach")
     with pytest.raises(Conflict, match="container id is not running"):
         attachments.resize("id", 1, 1)
-
-
-class Shown:
-    """What a terminal has shown so far."""
-
-    def __init__(self, wires: Wires) -> None:
-        self._wires = wires
-        self.text = b""
-
-    def until(self, expected: bytes) -> None:
-        """Read on until it is there."""
-
-        def come() -> bool:
-            gather(self._wires, self._take, timeout=0.05)
-            return expected in self.text
-
-        poll(come)
-
-    def _take(self, _: int, data: bytes) -> None:
-        self.text += data
 
 
 def settled(log: Path) -> int:
