@@ -144,7 +144,9 @@ class Containers:
                 raise Conflict(f"Container {container.id} is already paused")
             if container.state.status != RUNNING:
                 raise Conflict(f"Container {container.id} is not running")
-            self._in_runtime(lambda: self.services.runtime.pause(container.id), f"Cannot pause container {container.id}")
+            self._in_runtime(
+                lambda: self.services.runtime.pause(container.id), f"Cannot pause container {container.id}"
+            )
             container.become(replace(container.state, status=PAUSED))
         self.tell(container, "pause")
 

@@ -133,9 +133,7 @@ class Endings:
         )
         if oom:
             self._services.tell(container, "oom")
-        self._services.tell(
-            container, "die", {"exitCode": str(code), "execDuration": str(ran // 10**9)}
-        )
+        self._services.tell(container, "die", {"exitCode": str(code), "execDuration": str(ran // 10**9)})
         again = container.id not in self._kept and restart.wanted(
             container.host_config["RestartPolicy"],
             exit_code=code,

@@ -170,7 +170,9 @@ def _namespaces(services: Services, container: Container) -> dict[str, str]:
 def _of_other(services: Services, reference: str, kind: str) -> str:
     other = services.register.get(reference)
     if not other.state.alive:
-        raise Conflict(f"cannot join {kind} namespace of a non running container: container {other.name} is not running")
+        raise Conflict(
+            f"cannot join {kind} namespace of a non running container: container {other.name} is not running"
+        )
     if kind == "ipc" and other.host_config["IpcMode"] not in {"shareable", "host"}:
         raise Conflict(f"non-shareable IPC (hint: use IpcMode:shareable for the donor container): {other.id}")
     return f"/proc/{other.state.pid}/ns/{kind}"
@@ -195,7 +197,9 @@ def _init() -> str:
     for name in _INIT_PROGRAMS:
         with suppress(Unavailable):
             return programs.find(name)
-    raise Unavailable("exec: docker-init, tini or catatonit not found on the host; install one with: apt-get install tini")
+    raise Unavailable(
+        "exec: docker-init, tini or catatonit not found on the host; install one with: apt-get install tini"
+    )
 
 
 def _remove_directory(path: Path) -> None:

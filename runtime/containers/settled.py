@@ -293,7 +293,7 @@ def _check_host(made: Mapping[str, Any]) -> None:
     if made["Runtime"] not in {"runc", "crun", "io.containerd.runc.v2"}:
         raise BadParameter(f"unknown or invalid runtime name: {made['Runtime']}")
     if made["VolumeDriver"] not in {"", "local"}:
-        raise BadParameter(f"plugin \"{made['VolumeDriver']}\" not found")
+        raise BadParameter(f'plugin "{made["VolumeDriver"]}" not found')
     if made["StorageOpt"]:
         raise BadParameter("--storage-opt is supported only for overlay over xfs with 'pquota' mount option")
 

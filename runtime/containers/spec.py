@@ -158,7 +158,9 @@ def _mounts(container: Container, found: Findings) -> list[dict[str, Any]]:
     made = [
         _entry("/proc", "proc", "proc", "nosuid", "noexec", "nodev"),
         _entry("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
-        _entry("/dev/pts", "devpts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"),
+        _entry(
+            "/dev/pts", "devpts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"
+        ),
         _entry("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", mode),
         _entry("/sys/fs/cgroup", "cgroup", "cgroup", mode, "nosuid", "noexec", "nodev"),
         _entry("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"),
