@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp
 
 from runtime.api import image_archives, images, pulling
+from runtime.api import image_archives, images, system
 from runtime.api.call import Call
 
 Handler = Callable[[Call], Awaitable[ASGIApp]]
@@ -31,6 +32,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/images/json", images.list_images),
     Endpoint("POST", "/images/create", pulling.create_image),
     Endpoint("GET", f"/images/{NAME}/json", images.inspect),
+    Endpoint("GET", "/_ping", system.ping),
+    Endpoint("GET", "/version", system.version),
     Endpoint("GET", f"/images/{NAME}/history", images.list_history),
     Endpoint("POST", f"/images/{NAME}/tag", images.tag),
     Endpoint("DELETE", f"/images/{NAME}", images.remove),

@@ -23,6 +23,7 @@ def start_daemon(settings: Settings) -> None:
     if os.geteuid() != 0 and settings.socket.is_relative_to("/run/moorage"):
         raise Unreachable(f"no engine runs at unix://{settings.socket}; root starts it: sudo moor daemon")
     log = _log(settings)
+    before = log.stat().st_size if log.exists() else 0
     # -P: the daemon must never import what lies in the directory that a user happens to stand in.
     command = [sys.executable, "-P", "-c", "from runtime.cli import main; main()", "daemon"]
     try:
@@ -35,7 +36,7 @@ def start_daemon(settings: Settings) -> None:
     limit = time.monotonic() + WITHIN
     while not _answers(settings):
         if process.poll() is not None:
-            raise Failure(f"the engine could not be started:\n{_end_of(log)}")
+            raise Failure(f"the engine could not be started:\n{_said(log, before)}")
         if time.monotonic() > limit:
             raise Failure(f"the engine did not answer within {WITHIN:.0f} s; {log} says what it does")
         time.sleep(PAUSE)
@@ -56,5 +57,9 @@ def _answers(settings: Settings) -> bool:
         return False
 
 
-def _end_of(log: Path) -> str:
-    return log.read_text(errors="replace")[-_TAIL:].strip() or "it said nothing"
+def _said(log: Path, since: int) -> str:
+    """What was written to the log after its first `since` bytes, the end of it."""
+    with log.open("rb") as file:
+        file.seek(since)
+        text = file.read().decode("utf-8", "replace")
+    return text[-_TAIL:].strip() or "it said nothing"

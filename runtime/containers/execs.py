@@ -55,6 +55,11 @@ class Exec:
     size: tuple[int, int] | None = None
     ended_at: float = 0.0
 
+    def wait(self, timeout: float = 10.0) -> None:
+        """Wait until its exit code is known, no longer than `timeout` seconds."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.exit_code is not None, timeout)
+
     def document(self) -> dict[str, Any]:
         """The answer of GET /exec/(id)/json."""
         with self.changed:
@@ -101,7 +106,7 @@ class Execs:
             for old in [one for one in self._execs.values() if 0 < one.ended_at < limit]:
                 del self._execs[old.id]
             self._execs[made.id] = made
-        self._publish(made, "exec_create")
+        self.publish(made, f"exec_create: {' '.join(command.argv)}")
         return made
 
     def get(self, exec_id: str) -> Exec:
@@ -120,7 +125,7 @@ class Execs:
         with one.changed:
             self._claim(one)
             one.size = size or one.size
-        self._publish(one, "exec_start")
+        self.publish(one, f"exec_start: {' '.join(one.command.argv)}")
         try:
             process = self._begin(one, detached)
         except EngineError as error:
@@ -154,8 +159,7 @@ class Execs:
             if not gather(process.wires, lambda _, data: output.extend(data[: limit - len(output)]), timeout=timeout):
                 process.kill()
                 raise TimeoutError
-            with one.changed:
-                one.changed.wait_for(lambda: one.exit_code is not None, timeout=timeout)
+            one.wait(timeout)
             return one.exit_code if one.exit_code is not None else -1, bytes(output)
         finally:
             process.wires.close()
@@ -206,7 +210,7 @@ class Execs:
     def _wait(self, one: Exec, process: Process) -> None:
         self._end(one, process.wait())
         with suppress(EngineError):
-            self._tell(one.target.id, "exec_die", {"execID": one.id, "exitCode": str(one.exit_code)})
+            self.publish(one, "exec_die", {"exitCode": str(one.exit_code)})
 
     def _end(self, one: Exec, exit_code: int) -> None:
         with one.changed:
@@ -214,8 +218,9 @@ class Execs:
             one.ended_at = time.monotonic()
             one.changed.notify_all()
 
-    def _publish(self, one: Exec, action: str) -> None:
-        self._tell(one.target.id, f"{action}: {' '.join(one.command.argv)}", {"execID": one.id})
+    def publish(self, one: Exec, action: str, more: Mapping[str, str] | None = None) -> None:
+        """Tell of something that happened to one."""
+        self._tell(one.target.id, action, {"execID": one.id, **(more or {})})
 
 
 def process_of(bundle: Path) -> Mapping[str, Any]:
