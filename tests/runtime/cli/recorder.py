@@ -32,7 +32,7 @@ class Asked:
 
 @dataclass(slots=True)
 class Recorder:
-    """The daemon: where it listens, what it was asked, and what it answers ({"POST /containers/create": (201, {...})})."""
+    """The daemon: where it listens, what it was asked, and what it answers ({"POST /auth": (200, {...})})."""
 
     socket: Path
     answers: dict[str, tuple[int, Any]]
