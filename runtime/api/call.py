@@ -111,6 +111,15 @@ class Call:
             raise BadParameter("invalid JSON: the body is no object")
         return found
 
+    async def left(self) -> None:
+        """Wait until the client has gone for good; a client that only sends no more is still there."""
+        waits = self.scope.get("extensions", {}).get("moorage.gone")
+        if waits is not None:
+            await waits()
+            return
+        while (await self.receive())["type"] != "http.disconnect":  # on another server, once the body is read
+            pass
+
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a service's function in a thread and wait for its end, whatever becomes of the client meanwhile."""
         future = self.engine.threads.submit(function, *args, **kwargs)

@@ -56,6 +56,50 @@ class ExecFailed(EngineError):
             self.status = 500
 
 
+def parse(body: Mapping[str, Any], *, detach_keys: bytes) -> Command:
+    """Read the body of POST /containers/(id)/exec. Raises: BadParameter."""
+    argv = _strings(body, "Cmd")
+    if not argv:
+        raise BadParameter("No exec command specified")
+    return Command(
+        argv,
+        env=_strings(body, "Env"),
+        user=_text(body, "User"),
+        workdir=_text(body, "WorkingDir"),
+        privileged=body.get("Privileged") is True,
+        terminal=body.get("Tty") is True,
+        stdin=body.get("AttachStdin") is True,
+        stdout=body.get("AttachStdout") is True,
+        stderr=body.get("AttachStderr") is True,
+        detach_keys=detach_keys,
+        size=console_size(body),
+    )
+
+
+def console_size(body: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Read `ConsoleSize`, a terminal's height and width. Raises: BadParameter."""
+    value = body.get("ConsoleSize")
+    if value is None:
+        return None
+    if isinstance(value, list) and len(value) == 2 and all(isinstance(n, int) and 0 <= n < 2**16 for n in value):
+        return value[0], value[1]
+    raise BadParameter(f"invalid console size: {value!r}")
+
+
+def _strings(body: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    value = body.get(name) or []
+    if not isinstance(value, list) or not all(isinstance(item, str) and "\0" not in item for item in value):
+        raise BadParameter(f"{name} has to be a list of strings")
+    return tuple(value)
+
+
+def _text(body: Mapping[str, Any], name: str) -> str:
+    value = body.get(name) or ""
+    if not isinstance(value, str) or "\0" in value:
+        raise BadParameter(f"{name} has to be a string")
+    return value
+
+
 def document(
     base: Mapping[str, Any], command: Command, *, identity: Identity | None, capabilities: Iterable[str] | None
 ) -> dict[str, Any]:

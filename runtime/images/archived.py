@@ -5,7 +5,6 @@ Sources: moby's image/tarexport, image-spec image-layout.md and image-index.md.
 """
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +12,12 @@ from typing import Any
 from registry.oci import mediatypes
 from runtime.errors import BadParameter
 from runtime.images.images import MANIFEST_LIMIT
+from runtime.images.platforms import architecture
 from runtime.images.spool import Spool
 from storage.digest import Digest, InvalidDigest
 
 _NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 _IMAGES = (mediatypes.OCI_MANIFEST, mediatypes.DOCKER_MANIFEST)
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 _DEPTH = 4
 
 
@@ -76,7 +75,7 @@ def _layout(spool: Spool, index: object, names: tuple[str, ...], depth: int) -> 
 
 def _fitting(manifests: list[Any]) -> list[Any]:
     """Give the manifests of this machine's architecture, or all where none says that it is."""
-    mine = _ARCHITECTURES.get(os.uname().machine)
+    mine = architecture()
     platforms = [entry.get("platform") if isinstance(entry, dict) else None for entry in manifests]
     fits = [isinstance(platform, dict) and platform.get("architecture") == mine for platform in platforms]
     return [entry for entry, fit in zip(manifests, fits, strict=True) if fit] or manifests

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from runtime.images.compression import Compression, Packer, Source, detect
 from runtime.images.content import Content, Ingest
-from runtime.images.layers import Blob, Layer, Layers
+from runtime.images.layer import Blob, Layer
+from runtime.images.layers import Layers
 from storage.digest import Digest
 
 LAYER = "application/vnd.oci.image.layer.v1.tar"

@@ -42,6 +42,7 @@ class Content:
         self._writing: set[str] = set()
         for directory in (self._arriving, *(self._blobs / algorithm for algorithm in ALGORITHMS)):
             durable.make_directory(directory, root.parent)
+        self.sweep()
 
     def path(self, digest: Digest) -> Path:
         """Return where a blob is, or would be."""
@@ -136,6 +137,15 @@ class Content:
                 for entry in entries:
                     with suppress(FileNotFoundError, ValueError):
                         yield Digest.parse(f"{algorithm}:{entry.name}"), entry.stat().st_ctime
+
+    def total(self) -> int:
+        """Count the bytes of all blobs, without those that are links to another's files."""
+        found = 0
+        for digest, _ in self.digests():
+            with suppress(FileNotFoundError):
+                status = self.path(digest).stat()
+                found += status.st_size if status.st_nlink == 1 else 0
+        return found
 
     def sweep(self) -> None:
         """Remove what a killed engine left of blobs on their way in, but those whose download may be resumed."""

@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from runtime.events import Event, Events
 from runtime.images import configuration
 from runtime.images.configuration import Configuration
 from runtime.images.content import Content
+from runtime.images.image import Image
 from runtime.images.layers import Layers
 from runtime.images.reference import ImageReference, parse
 from storage.digest import Digest, InvalidDigest
@@ -26,36 +27,6 @@ MANIFEST_LIMIT = 4 * 2**20
 _HEX = frozenset("0123456789abcdef")
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """One image as it is at this moment.
-
-    `config`: the configuration as written, `config["config"]` being what containers run; `size`: bytes of its layers'
-    files; `created`, `tagged`: nanoseconds since 1970; `tags` and `digests`: what it is called; `manifest`: the one it
-    came with, where it came from a registry.
-    """
-
-    id: Digest
-    config: Mapping[str, Any]
-    diff_ids: tuple[Digest, ...]
-    size: int
-    created: int
-    tags: tuple[ImageReference, ...] = ()
-    digests: tuple[ImageReference, ...] = ()
-    manifest: Digest | None = None
-    tagged: int = 0
-
-    @property
-    def runtime(self) -> Mapping[str, Any]:
-        """What a container of it runs: Env, Cmd, Entrypoint, User and the rest; their types were checked."""
-        return self.config.get("config") or {}
-
-    @property
-    def labels(self) -> Mapping[str, str]:
-        """The image's labels."""
-        return self.runtime.get("Labels") or {}
 
 
 class Images:
@@ -116,6 +87,17 @@ class Images:
             raise NotFound(f"No such image: {self.familiar(_tagged(reference)) if reference else text}")
         return found
 
+    def tagged(self, text: str) -> list[tuple[Image, ImageReference]]:
+        """Find every tag of a repository, where the text names one and no tag or digest; else nothing."""
+        try:
+            wanted = self.parse(text)
+        except BadParameter:
+            return []
+        if wanted.tag or wanted.digest:
+            return []
+        with self.lock:
+            return [(i, tag) for i in self._images.values() for tag in i.tags if replace(tag, tag=None) == wanted]
+
     def register(
         self,
         config: bytes,
@@ -136,7 +118,7 @@ class Images:
                 image = replace(image, manifest=self.content.add(manifest))
             self._images[image.id] = image
             for reference in references:
-                self._point(replace(reference, tag=None) if reference.digest else _tagged(reference), image.id)
+                self._point(_wanted(reference), image.id)
             self._save()
             return self._images[image.id]
 
@@ -194,9 +176,18 @@ class Images:
             image = replace(image, digests=(*image.digests, reference))
         self._images[image_id] = image
 
+    def named(self, text: str) -> ImageReference:
+        """Read a reference and give the name that an image has by it. Raises: BadParameter, NotFound."""
+        reference = self.parse(text)
+        wanted = _wanted(reference)
+        with self.lock:
+            if self._named(reference) is None:
+                raise NotFound(f"No such image: {self.familiar(_tagged(reference))}")
+        return wanted
+
     def _named(self, reference: ImageReference) -> Image | None:
         """Find the image that a name or a digest means now; a digest goes before the tag beside it."""
-        wanted = replace(reference, tag=None) if reference.digest is not None else _tagged(reference)
+        wanted = _wanted(reference)
         for image in self._images.values():
             if wanted in image.tags or wanted in image.digests:
                 return image
@@ -266,6 +257,11 @@ def _without(image: Image, reference: ImageReference) -> Image:
 def _tagged(reference: ImageReference) -> ImageReference:
     """Give a reference the tag that it means when it names none."""
     return reference if reference.tag or reference.digest else replace(reference, tag="latest")
+
+
+def _wanted(reference: ImageReference) -> ImageReference:
+    """Give the name that a reference means: a digest goes before the tag beside it, and no tag is `latest`."""
+    return replace(reference, tag=None) if reference.digest is not None else _tagged(reference)
 
 
 def _whole_id(text: str) -> Digest | None:

@@ -7,22 +7,25 @@ unpacked it: after a power cut it is unpacked again.
 
 import logging
 import secrets
-import shutil
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from runtime import records
 from runtime.errors import EngineError, NotFound
 from runtime.images import durability
+from runtime.images.compression import unpacked
 from runtime.images.content import Content
-from runtime.images.unpack import Progress, room, unpack
+from runtime.images.layer import Blob, Layer
+from runtime.images.pack import pack
+from runtime.images.trees import remove_tree
+from runtime.images.unpack import Progress, Unpacked, room, unpack
 from storage import durable
 from storage.digest import Digest
+from storage.hashing import Hasher
 
 LINKS = "l"
 _MARK = "unsettled"
@@ -32,36 +35,6 @@ _log = logging.getLogger(__name__)
 
 class WrongLayer(EngineError):
     """The layer's content is not what its image's configuration says. Nothing of it is kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class Blob:
-    """A form in which a layer travels: the descriptor of its (compressed) tar."""
-
-    digest: Digest
-    size: int
-    media_type: str
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """One unpacked layer. `size`: bytes of its files; `link`: its directory's short name, from the data root."""
-
-    diff_id: Digest
-    size: int
-    link: str
-    blobs: tuple[Blob, ...] = ()
-
-    def record(self) -> dict[str, Any]:
-        """Write the layer as layer.json keeps it."""
-        blobs = [{"digest": str(b.digest), "size": b.size, "mediaType": b.media_type} for b in self.blobs]
-        return {"diffId": str(self.diff_id), "size": self.size, "link": self.link, "blobs": blobs}
-
-    @classmethod
-    def read(cls, record: dict[str, Any]) -> "Layer":
-        """Read layer.json. Raises: KeyError, TypeError, ValueError."""
-        blobs = tuple(Blob(Digest.parse(b["digest"]), int(b["size"]), str(b["mediaType"])) for b in record["blobs"])
-        return cls(Digest.parse(record["diffId"]), int(record["size"]), str(record["link"]), blobs)
 
 
 class Layers:
@@ -79,6 +52,7 @@ class Layers:
         self._lock = threading.RLock()
         self._known: dict[Digest, Layer] = {}
         self._held: dict[str, frozenset[Digest]] = {}
+        self._unsettled: set[Path] = set()
         self._settling = ThreadPoolExecutor(1, "moor-settle")
         for directory in (self._staging, data / LINKS):
             durable.make_directory(directory, data)
@@ -122,7 +96,31 @@ class Layers:
             done = unpack(blocks, target, room(staging), userxattr=self._userxattr, algorithm=algorithm, feed=feed)
             if diff_id not in (None, done.diff_id):
                 raise WrongLayer(f"wrong diff id calculated on extraction: {done.diff_id}, expected {diff_id}")
-            return self._publish(staging, done.diff_id, done.size)
+            return self._publish(staging, done)
+
+    def commit(self, upper: Path, *, latest: int | None = None) -> Layer:
+        """Make a layer of what a container or a build step changed: the upper directory of its overlay.
+
+        Its tar is not kept: `archive` makes the same bytes again. `latest`: seconds since 1970, for what is newer.
+        Raises: Unpackable, BadLayer, OSError.
+        """
+        return self.unpack(None, pack(upper, latest=latest))
+
+    def archive(self, diff_id: Digest) -> Iterator[bytes]:
+        """Give a layer's uncompressed tar, byte by byte the one whose digest is its diff ID.
+
+        Raises: NotFound; WrongLayer, at the end, where the bytes are kept nowhere and the files have changed.
+        """
+        blob = self.blob(diff_id)
+        if blob is not None:
+            yield from unpacked(self._content.blocks(blob.digest))[1]
+            return
+        hasher = Hasher(diff_id.algorithm)
+        for block in pack(self.path(diff_id)):
+            hasher.update(block)
+            yield block
+        if hasher.digest() != diff_id:
+            raise WrongLayer(f"the files of layer {diff_id} are not those that it came with")
 
     def remember(self, diff_id: Digest, blob: Blob) -> None:
         """Note a form in which a layer came or went, so that it travels in the same form again. Raises NotFound."""
@@ -151,6 +149,10 @@ class Layers:
         with self._lock:
             return tuple(self._known.values())
 
+    def came(self, diff_id: Digest) -> float:
+        """Tell when a layer came or was last sent, in seconds since 1970. Raises NotFound."""
+        return (self._directory(self.get(diff_id).diff_id) / "layer.json").stat().st_mtime
+
     def remove(self, diff_id: Digest) -> Layer | None:
         """Remove a layer, unless somebody holds it; returns it where it is gone now."""
         with self._lock:
@@ -162,7 +164,7 @@ class Layers:
             grave = self._staging / secrets.token_hex(8)
             (self._data / layer.link).unlink(missing_ok=True)
             self._directory(diff_id).rename(grave)
-        _remove_tree(grave)
+        remove_tree(grave)
         return layer
 
     @contextmanager
@@ -173,7 +175,7 @@ class Layers:
         try:
             yield directory
         finally:
-            _remove_tree(directory)
+            remove_tree(directory)
 
     def close(self) -> None:
         """Wait until what was unpacked is on the disk. Nothing may be asked afterwards."""
@@ -182,9 +184,10 @@ class Layers:
     def _directory(self, diff_id: Digest) -> Path:
         return self._root / diff_id.encoded
 
-    def _publish(self, staging: Path, diff_id: Digest, size: int) -> Layer:
+    def _publish(self, staging: Path, done: Unpacked) -> Layer:
         """Let a whole layer appear; where another was quicker, that one stays."""
-        layer = Layer(diff_id, size, f"{LINKS}/{secrets.token_hex(8)}")
+        diff_id = done.diff_id
+        layer = Layer(diff_id, done.size, f"{LINKS}/{secrets.token_hex(8)}", tar_size=done.tar_size)
         records.save(staging / "layer.json", layer.record())
         (staging / _MARK).write_text(durability.boot(), encoding="ascii")
         with self._lock:
@@ -196,16 +199,22 @@ class Layers:
             staging.rename(directory)
             self._make_link(layer)
             self._known[diff_id] = layer
-        self._settling.submit(self._settle, directory)
+            self._unsettled.add(directory)
+        self._settling.submit(self._settle)
         return layer
 
-    def _settle(self, directory: Path) -> None:
-        """Take the mark away from a layer that is on the disk now."""
+    def _settle(self) -> None:
+        """Write everything to the disk, then take the marks away from the layers that were there before."""
+        with self._lock:
+            directories, self._unsettled = self._unsettled, set()
+        if not directories:
+            return
         try:
             durability.sync_filesystem(self._root)
-            (directory / _MARK).unlink(missing_ok=True)
+            for directory in directories:
+                (directory / _MARK).unlink(missing_ok=True)
         except OSError as error:
-            _log.warning("layer %s may not be on the disk yet: %s", directory.name, error)
+            _log.warning("layers may not be on the disk yet: %s", error)
 
     def _make_link(self, layer: Layer) -> None:
         with suppress(FileExistsError):
@@ -214,7 +223,7 @@ class Layers:
     def _recover(self) -> None:
         """Find the layers that are whole, and remove what a kill or a power cut left of others."""
         for remains in self._staging.iterdir():
-            _remove_tree(remains)
+            remove_tree(remains)
         for directory in self._root.iterdir():
             if directory != self._staging:
                 self._recognise(directory)
@@ -224,27 +233,32 @@ class Layers:
                 link.unlink()
 
     def _recognise(self, directory: Path) -> None:
+        """Take a layer that was unpacked before, again from its bytes where the machine stopped too early for it."""
         mark = directory / _MARK
         try:
             layer = Layer.read(records.load(directory / "layer.json"))
-            settled = not mark.exists()
-            if not settled and mark.read_text(encoding="ascii") != durability.boot():
-                raise ValueError("the machine stopped before it was on the disk")
             if layer.diff_id.encoded != directory.name:
                 raise ValueError(f"it says that it is {layer.diff_id}")
+            boot = mark.read_text(encoding="ascii") if mark.exists() else None
         except (OSError, KeyError, TypeError, ValueError) as error:
-            _log.warning("layer %s is dropped and has to be pulled again: %s", directory.name, error)
-            grave = self._staging / secrets.token_hex(8)
-            directory.rename(grave)
-            _remove_tree(grave)
+            self._drop(directory, str(error))
             return
-        self._known[layer.diff_id] = layer
-        self._make_link(layer)
-        if not settled:
-            self._settling.submit(self._settle, directory)
+        if boot in (None, durability.boot()):
+            self._known[layer.diff_id] = layer
+            self._make_link(layer)
+            if boot is not None:
+                self._unsettled.add(directory)
+                self._settling.submit(self._settle)
+            return
+        self._drop(directory, "the machine stopped before it was on the disk")
+        for blob in layer.blobs:
+            if self._content.has(blob.digest):
+                with suppress(EngineError):  # then it has to be pulled again
+                    self.unpack(layer.diff_id, self._content.blocks(blob.digest))
+                    self.remember(layer.diff_id, blob)
 
-
-def _remove_tree(path: Path) -> None:
-    """Remove a directory of ours and all below it; links are removed, never followed."""
-    with suppress(FileNotFoundError):
-        shutil.rmtree(path)
+    def _drop(self, directory: Path, reason: str) -> None:
+        _log.warning("layer %s is dropped: %s", directory.name, reason)
+        grave = self._staging / secrets.token_hex(8)
+        directory.rename(grave)
+        remove_tree(grave)

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from runtime import moments
 from runtime.errors import BadParameter
-from runtime.images.images import Image, Images
+from runtime.images.image import Image
+from runtime.images.images import Images
 from runtime.images.reference import ImageReference
 
 Filters = Mapping[str, Sequence[str]]

@@ -11,7 +11,8 @@ from typing import Any, BinaryIO
 from runtime.errors import BadParameter
 from runtime.images import arrivals, configuration
 from runtime.images.archived import Archived, contents
-from runtime.images.images import Image, Images
+from runtime.images.image import Image
+from runtime.images.images import Images
 from runtime.images.spool import Spool
 from runtime.images.unpack import room, unpack
 

@@ -40,10 +40,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """What came out. `size`: bytes of the files; `diff_id`: the digest of the uncompressed tar."""
+    """What came out. `size`: bytes of the files; `tar_size`, `diff_id`: bytes and digest of the uncompressed tar."""
 
     size: int
     entries: int
+    tar_size: int
     diff_id: Digest
     compression: Compression
 
@@ -88,7 +89,7 @@ def unpack(
             if feed is not None:
                 feed(fed)
         size, entries = child.finish()
-    return Unpacked(size, entries, hasher.digest(), compression)
+    return Unpacked(size, entries, fed, hasher.digest(), compression)
 
 
 class _Child:

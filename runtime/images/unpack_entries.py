@@ -12,9 +12,9 @@ import stat
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from shutil import rmtree
 
-from runtime.images.unpack_input import Input, Refused, clean, copy, copy_sparse, nanoseconds
+from runtime.images.trees import remove_tree
+from runtime.images.unpack_input import Input, Refused, clean, copy, copy_sparse, nanoseconds, permitted
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
@@ -119,7 +119,7 @@ class Layer:
             self.whiteouts.discard(path)
             os.unlink(path)
         elif stat.S_ISDIR(os.lstat(path).st_mode):
-            rmtree(path)
+            remove_tree(path)
             self.parents = {""}
             inside = f"{path}/"
             self.times = {p: t for p, t in self.times.items() if p != path and not p.startswith(inside)}
@@ -234,7 +234,7 @@ class Layer:
             name = key.removeprefix(_XATTR)
             if (
                 name == key
-                or not _permitted(name)
+                or not permitted(name)
                 or (name.startswith("user.") and not (member.isreg() or member.isdir()))
             ):
                 continue
@@ -268,10 +268,3 @@ _MAKERS: dict[bytes, Callable[[Layer, str, tarfile.TarInfo, Input], None]] = {
     tarfile.BLKTYPE: Layer.node,
     tarfile.FIFOTYPE: Layer.node,
 }
-
-
-def _permitted(attribute: str) -> bool:
-    """Tell whether a layer may set an attribute: never overlayfs's, which would lead it to other layers' files."""
-    return attribute == "security.capability" or (
-        attribute.startswith("user.") and not attribute.startswith("user.overlay.")
-    )

@@ -74,7 +74,7 @@ class Header(tarfile.TarInfo):
         try:
             return super().fromtarfile(tar)
         except _END:
-            raise
+            raise _END[0]("the end, marked or not") from None
         except tarfile.HeaderError as error:
             raise Refused(f"invalid tar header: {error}") from None
 
@@ -120,3 +120,10 @@ def copy_sparse(source: Input, fd: int, member: tarfile.TarInfo) -> None:
         os.lseek(fd, offset, os.SEEK_SET)
         copy(source, fd, length)
     os.ftruncate(fd, member.size)
+
+
+def permitted(attribute: str) -> bool:
+    """Tell whether a layer may set an attribute: never overlayfs's, which would lead it to other layers' files."""
+    return attribute == "security.capability" or (
+        attribute.startswith("user.") and not attribute.startswith("user.overlay.")
+    )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runtime.containers.exec_process import Command, Identity, document, environment, failure
+from runtime.containers.exec_process import Command, Identity, document, environment, failure, parse
 from runtime.errors import BadParameter
 
 BASE = {
@@ -14,6 +14,37 @@ BASE = {
     "consoleSize": {"height": 1, "width": 1},
     "capabilities": {"bounding": ["CAP_CHOWN"]},
 }
+
+
+def test_a_request_is_read() -> None:
+    body = {
+        **{"Cmd": ["ls", "-l"], "Env": ["A=1"], "User": "web", "WorkingDir": "/srv", "Privileged": True, "Tty": True},
+        **{"AttachStdin": True, "AttachStdout": True, "AttachStderr": False, "ConsoleSize": [24, 80]},
+    }
+    assert parse(body, detach_keys=b"k") == Command(
+        ("ls", "-l"), ("A=1",), "web", "/srv", True, True, True, True, False, b"k", (24, 80)
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({}, "No exec command specified"),
+        ({"Cmd": []}, "No exec command specified"),
+        ({"Cmd": "ls"}, "Cmd has to be a list of strings"),
+        ({"Cmd": [1]}, "Cmd has to be a list of strings"),
+        ({"Cmd": ["a\0b"]}, "Cmd has to be a list of strings"),
+        ({"Cmd": ["a"], "Env": {"A": "1"}}, "Env has to be a list of strings"),
+        ({"Cmd": ["a"], "User": 5}, "User has to be a string"),
+        ({"Cmd": ["a"], "WorkingDir": "/a\0"}, "WorkingDir has to be a string"),
+        ({"Cmd": ["a"], "ConsoleSize": [1]}, "invalid console size"),
+        ({"Cmd": ["a"], "ConsoleSize": [1, -1]}, "invalid console size"),
+        ({"Cmd": ["a"], "ConsoleSize": "big"}, "invalid console size"),
+    ],
+)
+def test_requests_that_mean_nothing_are_refused(body: dict[str, object], words: str) -> None:
+    with pytest.raises(BadParameter, match=words):
+        parse(body, detach_keys=b"")
 
 
 def test_the_container_s_own_rules_hold() -> None:
