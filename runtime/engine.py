@@ -4,6 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from runtime.config import Settings
+from runtime.containers.attach import Attachments
+from runtime.containers.containers import Containers
+from runtime.containers.execs import Execs
 from runtime.events import Events
 from runtime.images.images import Images
 from runtime.images.removal import Removal
@@ -19,3 +22,6 @@ class Engine:
     """Where the API runs them: wide, for a stop may wait ten seconds and a pull many minutes."""
     images: Images
     removal: Removal
+    containers: Containers
+    execs: Execs
+    attachments: Attachments

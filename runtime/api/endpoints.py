@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp
 
-from runtime.api import image_archives, images, system
+from runtime.api import containers, image_archives, images, running, system
 from runtime.api.call import Call
 
 Handler = Callable[[Call], Awaitable[ASGIApp]]
@@ -28,6 +28,20 @@ class Endpoint:
 
 
 ENDPOINTS: tuple[Endpoint, ...] = (
+    Endpoint("GET", "/containers/json", containers.list_containers),
+    Endpoint("POST", "/containers/create", containers.create),
+    Endpoint("POST", "/containers/prune", containers.prune),
+    Endpoint("GET", f"/containers/{ID}/json", containers.inspect),
+    Endpoint("POST", f"/containers/{ID}/start", running.start),
+    Endpoint("POST", f"/containers/{ID}/stop", running.stop),
+    Endpoint("POST", f"/containers/{ID}/restart", running.restart),
+    Endpoint("POST", f"/containers/{ID}/kill", running.kill),
+    Endpoint("POST", f"/containers/{ID}/update", containers.update),
+    Endpoint("POST", f"/containers/{ID}/rename", containers.rename),
+    Endpoint("POST", f"/containers/{ID}/pause", running.pause),
+    Endpoint("POST", f"/containers/{ID}/unpause", running.unpause),
+    Endpoint("POST", f"/containers/{ID}/wait", running.wait),
+    Endpoint("DELETE", f"/containers/{ID}", containers.remove),
     Endpoint("GET", "/images/json", images.list_images),
     Endpoint("GET", f"/images/{NAME}/json", images.inspect),
     Endpoint("GET", "/_ping", system.ping),

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -39,7 +40,7 @@ class StartFailed(EngineError):
 
 
 def launch(services: Services, container: Container, restarts: int = 0) -> None:
-    """Start a container whose lock is held and that does not run. Raises: StartFailed; it is then as it was before."""
+    """Start a container whose lock is held and that does not run. Raises: StartFailed; all is undone then."""
     before = container.state
     container.become(replace(before, starting=True, by_hand=False, error=""))
     try:
@@ -59,7 +60,7 @@ def tidy(services: Services, container: Container) -> None:
 
     What cannot be taken away is logged: an end must not stop half way.
     """
-    steps = (
+    steps: tuple[Callable[[], object], ...] = (
         lambda: services.streams.hang_up(container.id),
         lambda: services.runtime.delete(container.id),
         lambda: services.cables.unplug(container),
@@ -170,7 +171,9 @@ def _namespaces(services: Services, container: Container) -> dict[str, str]:
 def _of_other(services: Services, reference: str, kind: str) -> str:
     other = services.register.get(reference)
     if not other.state.alive:
-        raise Conflict(f"cannot join {kind} namespace of a non running container: container {other.name} is not running")
+        raise Conflict(
+            f"cannot join {kind} namespace of a non running container: container {other.name} is not running"
+        )
     if kind == "ipc" and other.host_config["IpcMode"] not in {"shareable", "host"}:
         raise Conflict(f"non-shareable IPC (hint: use IpcMode:shareable for the donor container): {other.id}")
     return f"/proc/{other.state.pid}/ns/{kind}"
@@ -195,7 +198,9 @@ def _init() -> str:
     for name in _INIT_PROGRAMS:
         with suppress(Unavailable):
             return programs.find(name)
-    raise Unavailable("exec: docker-init, tini or catatonit not found on the host; install one with: apt-get install tini")
+    raise Unavailable(
+        "exec: docker-init, tini or catatonit not found on the host; install one with: apt-get install tini"
+    )
 
 
 def _remove_directory(path: Path) -> None:

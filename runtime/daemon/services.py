@@ -8,12 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
 from runtime.config import Settings
+from runtime.containers.attach import Attachments
+from runtime.containers.containers import Containers
+from runtime.containers.neighbours import NoNetworks, NoVolumes
 from runtime.engine import Engine
 from runtime.events import Events
 from runtime.images.content import Content
 from runtime.images.images import Images
 from runtime.images.layers import Layers
-from runtime.images.removal import Removal
+from runtime.images.removal import Removal, User
+from storage.digest import Digest
 
 THREADS = 64
 """At most so many calls at work at a time; a thread is made when it is first needed."""
@@ -30,5 +34,22 @@ def composed(settings: Settings) -> Iterator[Engine]:
         content = Content(data / "content")
         layers = Layers(data, content, userxattr=settings.rootless)
         images = Images(data, content, layers, events, settings.default_registry)
-        removal = Removal(images, lambda _: ())
-        yield Engine(settings=settings, events=events, threads=threads, images=images, removal=removal)
+        attachments = Attachments()
+        containers = Containers(settings, events, images, NoNetworks(), NoVolumes(), attachments)
+        stack.callback(containers.close)
+        removal = Removal(images, lambda digest: _users(containers, digest))
+        containers.recover()
+        yield Engine(
+            settings=settings,
+            events=events,
+            threads=threads,
+            images=images,
+            removal=removal,
+            containers=containers,
+            execs=containers.execs,
+            attachments=attachments,
+        )
+
+
+def _users(containers: Containers, image_id: Digest) -> list[User]:
+    return [User(each.id, each.state.alive) for each in containers.users_of(str(image_id))]
