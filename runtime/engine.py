@@ -9,6 +9,7 @@ from runtime.containers.containers import Containers
 from runtime.containers.execs import Execs
 from runtime.events import Events
 from runtime.images.images import Images
+from runtime.images.pull import Puller
 from runtime.images.removal import Removal
 
 
@@ -25,3 +26,4 @@ class Engine:
     containers: Containers
     execs: Execs
     attachments: Attachments
+    puller: Puller

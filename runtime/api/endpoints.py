@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp
 
 from runtime.api import containers, image_archives, images, running, system
+from runtime.api import image_archives, images, pulling, system
 from runtime.api.call import Call
 
 Handler = Callable[[Call], Awaitable[ASGIApp]]
@@ -43,6 +44,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("POST", f"/containers/{ID}/wait", running.wait),
     Endpoint("DELETE", f"/containers/{ID}", containers.remove),
     Endpoint("GET", "/images/json", images.list_images),
+    Endpoint("POST", "/images/create", pulling.create_image),
     Endpoint("GET", f"/images/{NAME}/json", images.inspect),
     Endpoint("GET", "/_ping", system.ping),
     Endpoint("GET", "/version", system.version),
