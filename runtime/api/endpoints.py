@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp
 
-from runtime.api import containers, image_archives, images, running, system
-from runtime.api import image_archives, images, pulling, system
+from runtime.api import containers, image_archives, images, pulling, running, system
 from runtime.api.call import Call
 
 Handler = Callable[[Call], Awaitable[ASGIApp]]

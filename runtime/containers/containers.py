@@ -1,7 +1,7 @@
 """The containers of this machine: made, started, stopped, looked for, removed; what the API and the builder call.
 
-Each call leaves the how to `creation`, `launch`, `endings`, `recovery` and `updates`. A container's lock is held while it
-changes, and never while its end is waited for.
+Each call leaves the how to `creation`, `launch`, `endings`, `recovery` and `updates`. A container's lock is held while
+it changes, and never while its end is waited for.
 """
 
 from collections.abc import Mapping

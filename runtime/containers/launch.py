@@ -18,7 +18,7 @@ from pathlib import Path
 from runtime import programs
 from runtime.containers import capabilities, etc_files, rootfs, spec, users, volumes
 from runtime.containers.conmon import ATTACH, CreateFailed, exit_file
-from runtime.containers.model import CREATED, RUNNING, Container, State
+from runtime.containers.model import CREATED, EXITED, RUNNING, Container, State
 from runtime.containers.services import Services, log
 from runtime.errors import BadParameter, Conflict, EngineError, Unavailable
 from runtime.programs import ProgramFailed
@@ -48,8 +48,9 @@ def launch(services: Services, container: Container, restarts: int = 0) -> None:
     except (EngineError, OSError) as error:
         failed = failure(error)
         tidy(services, container)
-        container.become(replace(before, starting=False, exit_code=failed.exit_code, error=str(failed), pid=0,
-                                 status=CREATED if before.status == CREATED else "exited", restarts=restarts))  # fmt: skip
+        status = CREATED if before.status == CREATED else EXITED
+        after = replace(before, status=status, pid=0, exit_code=failed.exit_code, error=str(failed), restarts=restarts)
+        container.become(after)
         raise failed from error
     now = time.time_ns()
     container.become(State(RUNNING, pid, supervisor, started_at=now, finished_at=before.finished_at, restarts=restarts))

@@ -17,10 +17,25 @@ from runtime.moments import parse_rfc3339
 Filters = Mapping[str, Sequence[str]]
 
 KNOWN = frozenset(
-    (
-        "ancestor before exited expose health id is-task isolation label label! name network publish since status "
-        "volume until"
-    ).split()
+    {
+        "ancestor",
+        "before",
+        "exited",
+        "expose",
+        "health",
+        "id",
+        "is-task",
+        "isolation",
+        "label",
+        "label!",
+        "name",
+        "network",
+        "publish",
+        "since",
+        "status",
+        "volume",
+        "until",
+    }
 )
 _STATUSES = frozenset({CREATED, RUNNING, PAUSED, RESTARTING, EXITED, "removing", "dead"})
 _SECOND = 10**9

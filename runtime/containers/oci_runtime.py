@@ -1,7 +1,7 @@
 """runc (or crun) as the engine calls it: one command, its root directory, and what its failures say.
 
-`create` is conmon's to call (`conmon`). Where cgroups are hybrid, crun is shown them without the v2 part, for it refuses
-the mixture; runc needs nothing.
+`create` is conmon's to call (`conmon`). Where cgroups are hybrid, crun is shown them without the v2 part, for it
+refuses the mixture; runc needs nothing.
 """
 
 import json

@@ -10,9 +10,18 @@ from runtime.errors import BadParameter, EngineError
 from runtime.programs import ProgramFailed
 
 _LIMITS = (
-    "CpuShares Memory NanoCpus BlkioWeight CpuPeriod CpuQuota CpusetCpus CpusetMems MemoryReservation MemorySwap "
-    "PidsLimit"
-).split()
+    "CpuShares",
+    "Memory",
+    "NanoCpus",
+    "BlkioWeight",
+    "CpuPeriod",
+    "CpuQuota",
+    "CpusetCpus",
+    "CpusetMems",
+    "MemoryReservation",
+    "MemorySwap",
+    "PidsLimit",
+)
 
 
 def apply(services: Services, container: Container, body: Mapping[str, Any]) -> list[str]:

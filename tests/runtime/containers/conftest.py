@@ -26,8 +26,34 @@ from tests.parts.tools import require, require_root
 from tests.runtime.containers.stores import DirectoryStores
 
 IMAGE = "team/busybox:1"
-COMMANDS = ("sh", "cat", "echo", "ls", "sleep", "true", "env", "id", "stat", "mount", "kill", "head", "touch", "seq",
-            "pwd", "ps", "nproc", "hostname", "unshare", "grep", "readlink", "mkdir", "dd", "tail", "wc", "ip")  # fmt: skip
+COMMANDS = (
+    "sh",
+    "cat",
+    "echo",
+    "ls",
+    "sleep",
+    "true",
+    "env",
+    "id",
+    "stat",
+    "mount",
+    "kill",
+    "head",
+    "touch",
+    "seq",
+    "pwd",
+    "ps",
+    "nproc",
+    "hostname",
+    "unshare",
+    "grep",
+    "readlink",
+    "mkdir",
+    "dd",
+    "tail",
+    "wc",
+    "ip",
+)
 
 
 @dataclass
