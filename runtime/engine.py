@@ -7,6 +7,8 @@ from runtime.config import Settings
 from runtime.events import Events
 from runtime.images.images import Images
 from runtime.images.pull import Puller
+from runtime.images.push import Pusher
+from runtime.images.registries import Registries
 from runtime.images.removal import Removal
 
 
@@ -20,4 +22,6 @@ class Engine:
     """Where the API runs them: wide, for a stop may wait ten seconds and a pull many minutes."""
     images: Images
     removal: Removal
+    registries: Registries
     puller: Puller
+    pusher: Pusher
