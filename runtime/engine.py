@@ -10,6 +10,8 @@ from runtime.containers.execs import Execs
 from runtime.events import Events
 from runtime.images.images import Images
 from runtime.images.pull import Puller
+from runtime.images.push import Pusher
+from runtime.images.registries import Registries
 from runtime.images.removal import Removal
 
 
@@ -26,4 +28,6 @@ class Engine:
     containers: Containers
     execs: Execs
     attachments: Attachments
+    registries: Registries
     puller: Puller
+    pusher: Pusher

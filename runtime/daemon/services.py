@@ -16,6 +16,10 @@ from runtime.events import Events
 from runtime.images.content import Content
 from runtime.images.images import Images
 from runtime.images.layers import Layers
+from runtime.images.neighbour import Neighbour
+from runtime.images.pull import Puller
+from runtime.images.push import Pusher
+from runtime.images.registries import Registries
 from runtime.images.removal import Removal, User
 from storage.digest import Digest
 
@@ -39,6 +43,11 @@ def composed(settings: Settings) -> Iterator[Engine]:
         stack.callback(containers.close)
         removal = Removal(images, lambda digest: _users(containers, digest))
         containers.recover()
+        registries = _registries(settings)
+        puller = Puller(images, registries, parallel=settings.parallel_layers, neighbour=_neighbour(settings))
+        stack.callback(puller.close)
+        pusher = Pusher(images, registries)
+        stack.callback(pusher.close)
         yield Engine(
             settings=settings,
             events=events,
@@ -48,7 +57,21 @@ def composed(settings: Settings) -> Iterator[Engine]:
             containers=containers,
             execs=containers.execs,
             attachments=attachments,
+            registries=registries,
+            puller=puller,
+            pusher=pusher,
         )
+
+
+def _registries(settings: Settings) -> Registries:
+    return Registries(settings.default_registry, settings.mirrors, frozenset(settings.insecure_registries))
+
+
+def _neighbour(settings: Settings) -> Neighbour | None:
+    """The registry on this machine whose files may be linked, where the settings name one."""
+    if settings.registry_data is None:
+        return None
+    return Neighbour(settings.registry_data, settings.registry_data_of or settings.default_registry)
 
 
 def _users(containers: Containers, image_id: Digest) -> list[User]:
