@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from runtime.config import Settings
 from runtime.events import Events
 from runtime.images.images import Images
+from runtime.images.pull import Puller
+from runtime.images.removal import Removal
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +19,5 @@ class Engine:
     threads: ThreadPoolExecutor
     """Where the API runs them: wide, for a stop may wait ten seconds and a pull many minutes."""
     images: Images
+    removal: Removal
+    puller: Puller

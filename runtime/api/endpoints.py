@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp
 
-from runtime.api import images, system
+from runtime.api import image_archives, images, pulling, system
 from runtime.api.call import Call
 
 Handler = Callable[[Call], Awaitable[ASGIApp]]
@@ -29,7 +29,15 @@ class Endpoint:
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/images/json", images.list_images),
+    Endpoint("POST", "/images/create", pulling.create_image),
     Endpoint("GET", f"/images/{NAME}/json", images.inspect),
     Endpoint("GET", "/_ping", system.ping),
     Endpoint("GET", "/version", system.version),
+    Endpoint("GET", f"/images/{NAME}/history", images.list_history),
+    Endpoint("POST", f"/images/{NAME}/tag", images.tag),
+    Endpoint("DELETE", f"/images/{NAME}", images.remove),
+    Endpoint("POST", "/images/prune", images.prune),
+    Endpoint("GET", f"/images/{NAME}/get", image_archives.save_one),
+    Endpoint("GET", "/images/get", image_archives.save_many),
+    Endpoint("POST", "/images/load", image_archives.load_images),
 )

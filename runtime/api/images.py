@@ -1,12 +1,14 @@
-"""Images: what is here, and what it is (Engine API, "Image"). Pull, push and search are in files of their own."""
+"""Images: what is here, what it is, and its removal (Engine API, "Image"). What moves images is in files of its own."""
 
+from dataclasses import replace
 from typing import Any
 
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 from runtime import moments
 from runtime.api.call import Call
+from runtime.images.history import history
 from runtime.images.image import Image
 from runtime.images.images import Images
 from runtime.images.listing import listed
@@ -26,6 +28,49 @@ async def inspect(call: Call) -> ASGIApp:
     images = call.engine.images
     image = await call.run(images.resolve, call.parts["name"])
     return JSONResponse(_document(images, image))
+
+
+async def list_history(call: Call) -> ASGIApp:
+    """GET /images/NAME/history: the steps that made it, the last one first."""
+    images = call.engine.images
+    image = await call.run(images.resolve, call.parts["name"])
+    steps = await call.run(history, images, image)
+    return JSONResponse(
+        [
+            {
+                "Id": step.id,
+                "Created": step.created // SECOND,
+                "CreatedBy": step.created_by,
+                "Tags": list(step.tags) or None,
+                "Size": step.size,
+                "Comment": step.comment,
+            }
+            for step in steps
+        ]
+    )
+
+
+async def tag(call: Call) -> ASGIApp:
+    """POST /images/NAME/tag?repo=&tag=: one more name."""
+    images = call.engine.images
+    image = await call.run(images.resolve, call.parts["name"])
+    reference = images.parse(call.query.get("repo", ""))
+    if given := call.query.get("tag"):
+        reference = images.parse(f"{replace(reference, tag=None)}:{given}")
+    await call.run(images.tag, image.id, reference)
+    return Response(status_code=201)
+
+
+async def remove(call: Call) -> ASGIApp:
+    """DELETE /images/NAME?force=. `noprune` changes nothing: there are no untagged parents."""
+    steps = await call.run(call.engine.removal.remove, call.parts["name"], force=call.flag("force"))
+    return JSONResponse([step.document() for step in steps])
+
+
+async def prune(call: Call) -> ASGIApp:
+    """POST /images/prune?filters=: images without a tag, or with dangling=false all that no container uses."""
+    steps, reclaimed = await call.run(call.engine.removal.prune, call.filters())
+    return JSONResponse({"ImagesDeleted": [step.document() for step in steps] or None, "SpaceReclaimed": reclaimed})
 
 
 def _summary(images: Images, image: Image) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from runtime.events import Events
 from runtime.images.content import Content
 from runtime.images.images import Images
 from runtime.images.layers import Layers
+from runtime.images.removal import Removal
 
 THREADS = 64
 """At most so many calls at work at a time; a thread is made when it is first needed."""
@@ -29,4 +30,5 @@ def composed(settings: Settings) -> Iterator[Engine]:
         content = Content(data / "content")
         layers = Layers(data, content, userxattr=settings.rootless)
         images = Images(data, content, layers, events, settings.default_registry)
-        yield Engine(settings=settings, events=events, threads=threads, images=images)
+        removal = Removal(images, lambda _: ())
+        yield Engine(settings=settings, events=events, threads=threads, images=images, removal=removal)

@@ -7,7 +7,6 @@ unpacked it: after a power cut it is unpacked again.
 
 import logging
 import secrets
-import shutil
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ from runtime.images.compression import unpacked
 from runtime.images.content import Content
 from runtime.images.layer import Blob, Layer
 from runtime.images.pack import pack
+from runtime.images.trees import remove_tree
 from runtime.images.unpack import Progress, Unpacked, room, unpack
 from storage import durable
 from storage.digest import Digest
@@ -164,7 +164,7 @@ class Layers:
             grave = self._staging / secrets.token_hex(8)
             (self._data / layer.link).unlink(missing_ok=True)
             self._directory(diff_id).rename(grave)
-        _remove_tree(grave)
+        remove_tree(grave)
         return layer
 
     @contextmanager
@@ -175,7 +175,7 @@ class Layers:
         try:
             yield directory
         finally:
-            _remove_tree(directory)
+            remove_tree(directory)
 
     def close(self) -> None:
         """Wait until what was unpacked is on the disk. Nothing may be asked afterwards."""
@@ -223,7 +223,7 @@ class Layers:
     def _recover(self) -> None:
         """Find the layers that are whole, and remove what a kill or a power cut left of others."""
         for remains in self._staging.iterdir():
-            _remove_tree(remains)
+            remove_tree(remains)
         for directory in self._root.iterdir():
             if directory != self._staging:
                 self._recognise(directory)
@@ -261,10 +261,4 @@ class Layers:
         _log.warning("layer %s is dropped: %s", directory.name, reason)
         grave = self._staging / secrets.token_hex(8)
         directory.rename(grave)
-        _remove_tree(grave)
-
-
-def _remove_tree(path: Path) -> None:
-    """Remove a directory of ours and all below it; links are removed, never followed."""
-    with suppress(FileNotFoundError):
-        shutil.rmtree(path)
+        remove_tree(grave)

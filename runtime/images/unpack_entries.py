@@ -12,8 +12,8 @@ import stat
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from shutil import rmtree
 
+from runtime.images.trees import remove_tree
 from runtime.images.unpack_input import Input, Refused, clean, copy, copy_sparse, nanoseconds, permitted
 
 _WHITEOUT = ".wh."
@@ -119,7 +119,7 @@ class Layer:
             self.whiteouts.discard(path)
             os.unlink(path)
         elif stat.S_ISDIR(os.lstat(path).st_mode):
-            rmtree(path)
+            remove_tree(path)
             self.parents = {""}
             inside = f"{path}/"
             self.times = {p: t for p, t in self.times.items() if p != path and not p.startswith(inside)}

@@ -74,7 +74,7 @@ class Header(tarfile.TarInfo):
         try:
             return super().fromtarfile(tar)
         except _END:
-            raise
+            raise _END[0]("the end, marked or not") from None
         except tarfile.HeaderError as error:
             raise Refused(f"invalid tar header: {error}") from None
 

@@ -77,6 +77,13 @@ def _join(
             stream.close()
             raise
     left = attached(
-        session.client, path, stream, tty=tty, stdin=stdin, detach=detach, proxy=proxy and not (tty and not starting)
+        session.client,
+        path,
+        stream,
+        tty=tty,
+        stdin=stdin,
+        detach=detach,
+        proxy=proxy and not (tty and not starting),
+        redraw=not starting,
     )
     return 0 if left else wait_status(waiting)

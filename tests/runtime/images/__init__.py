@@ -1,0 +1,1 @@
+"""Tests of images on this machine: content, layers, names, and their ways in and out."""

@@ -1,0 +1,67 @@
+"""A store of images of each test's own, and a directory of the host that no layer may reach."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from runtime.events import Event, Events
+from runtime.images.content import Content
+from runtime.images.images import Images
+from runtime.images.layers import Layers
+from runtime.images.trees import remove_tree
+from tests.parts.tools import require_root
+
+REGISTRY = "localhost:5000"
+
+
+@dataclass
+class Store:
+    """Images below a directory; `reopened` is what the next start of the engine finds."""
+
+    data: Path
+    content: Content
+    layers: Layers
+    images: Images
+    events: list[Event]
+
+    def reopened(self) -> "Store":
+        """Close, and start anew."""
+        self.layers.close()
+        return open_store(self.data)
+
+    def remains(self) -> list[str]:
+        """What is half-done: names in the staging and ingest directories."""
+        return [path.name for part in ("layers/staging", "content/ingest") for path in (self.data / part).iterdir()]
+
+
+def open_store(data: Path, *, userxattr: bool = False) -> Store:
+    """Start the store of a data directory."""
+    data.mkdir(mode=0o700, exist_ok=True)
+    content = Content(data / "content")
+    layers = Layers(data, content, userxattr=userxattr)
+    events, heard = Events(), list[Event]()
+    images = Images(data, content, layers, events, REGISTRY)
+    events.listening(heard.append).__enter__()
+    return Store(data, content, layers, images, heard)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A store; root makes it, for only root may chroot."""
+    require_root()
+    opened = open_store(tmp_path / "data")
+    yield opened
+    opened.layers.close()
+    remove_tree(opened.data)  # pytest would recurse into what is too deep for it
+
+
+@pytest.fixture
+def victim(tmp_path: Path) -> Path:
+    """A directory beside the store with one file."""
+    directory = tmp_path / "victim"
+    directory.mkdir()
+    (directory / "file").write_bytes(b"untouched")
+    (directory / "file").chmod(0o640)
+    return directory
