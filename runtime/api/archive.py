@@ -1,6 +1,7 @@
 """Files into and out of containers (Engine API, "archive", "export", "changes").
 
-Each call runs in one thread from its beginning to its end: a container that does not run is kept from starting meanwhile.
+Each call runs in one thread from its beginning to its end: a container that does not run is kept from starting
+meanwhile, by its lock.
 """
 
 import base64
@@ -15,7 +16,7 @@ from runtime import moments
 from runtime.api.call import Call
 from runtime.api.streams import download
 from runtime.api.uploads import Upload
-from runtime.containers import archive, changes
+from runtime.containers import archive
 from runtime.containers.archive import PathStat
 from runtime.containers.model import Container
 from runtime.errors import BadParameter
@@ -48,7 +49,7 @@ async def get(call: Call) -> ASGIApp:
     found = await call.run(_stat, call, container, path)
 
     def send(write: Callable[[bytes], None]) -> None:
-        with call.engine.containers.files(container) as view, archive.pack(view, path) as (_, source):
+        with call.engine.files.view(container, call.parts["id"]) as view, archive.pack(view, path) as (_, source):
             for block in source.blocks():
                 write(block)
         call.engine.containers.tell(container, "archive-path")
@@ -63,8 +64,8 @@ async def put(call: Call) -> ASGIApp:
     keeps_kinds, owned = call.flag("noOverwriteDirNonDir"), call.flag("copyUIDGID")
 
     def take() -> None:
-        with call.engine.containers.files(container) as view:
-            owner = call.engine.containers.owner(container, view.root) if owned else None
+        with call.engine.files.view(container, call.parts["id"]) as view:
+            owner = call.engine.files.owner(container, view) if owned else None
             archive.extract(view, path, _blocks(upload), keeps_kinds=keeps_kinds, owner=owner)
         call.engine.containers.tell(container, "extract-to-dir")
 
@@ -77,7 +78,7 @@ async def export(call: Call) -> ASGIApp:
     container = await call.run(call.engine.containers.get, call.parts["id"])
 
     def send(write: Callable[[bytes], None]) -> None:
-        with call.engine.containers.files(container) as view, archive.export(view) as source:
+        with call.engine.files.view(container, call.parts["id"]) as view, archive.export(view) as source:
             for block in source.blocks():
                 write(block)
         call.engine.containers.tell(container, "export")
@@ -88,7 +89,7 @@ async def export(call: Call) -> ASGIApp:
 async def list_changes(call: Call) -> ASGIApp:
     """GET /containers/ID/changes."""
     container = await call.run(call.engine.containers.get, call.parts["id"])
-    found = await call.run(lambda: changes.changes(container.upper, call.engine.containers.lowers(container)))
+    found = await call.run(call.engine.files.changes, container)
     return JSONResponse([{"Kind": change.kind, "Path": change.path} for change in found])
 
 
@@ -118,7 +119,7 @@ async def _asked(call: Call) -> tuple[Container, str]:
 
 
 def _stat(call: Call, container: Container, path: str) -> PathStat:
-    with call.engine.containers.files(container) as view:
+    with call.engine.files.view(container, call.parts["id"]) as view:
         return archive.stat(view, path)
 
 

@@ -1,6 +1,7 @@
 """Clients at a container's streams (Engine API, "Attach to a container", "Resize a container TTY")."""
 
 import asyncio
+from typing import Any
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -95,7 +96,8 @@ async def _connected(attachment: Attachment, duplex: Duplex) -> Wires | None:
     connecting = asyncio.wrap_future(attachment.connected)
     leaving = asyncio.ensure_future(duplex.gone())
     try:
-        await asyncio.wait({connecting, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        waited: set[asyncio.Future[Any]] = {connecting, leaving}
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         return connecting.result() if connecting.done() else None
     except HungUp:
         return None

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp
@@ -12,7 +13,7 @@ from runtime.api.pump import readable
 from runtime.api.streams import MULTIPLEXED, MULTIPLEXED_SINCE, RAW, STDERR, STDOUT, frame
 from runtime.containers.inotify import Watch
 from runtime.containers.logs import Entry, LogReader, Selection, shown
-from runtime.containers.model import DEAD, Container
+from runtime.containers.model import DEAD, Container, Exit
 from runtime.errors import BadParameter, Conflict
 from runtime.moments import parse_rfc3339
 
@@ -105,12 +106,13 @@ async def _followed(
         reader.close()
 
 
-async def _changed(watch: Watch, ended: "asyncio.Future[object]", selection: Selection) -> None:
+async def _changed(watch: Watch, ended: "asyncio.Future[Exit]", selection: Selection) -> None:
     """Wait until the log grows, the container ends, or the time is over."""
-    growing = asyncio.ensure_future(readable(watch.fileno()))
+    growing = asyncio.create_task(readable(watch.fileno()))
     try:
         left = None if selection.until is None else max(selection.until - time.time_ns(), 0) / _SECOND
-        await asyncio.wait({growing, ended}, return_when=asyncio.FIRST_COMPLETED, timeout=left)
+        waited: set[asyncio.Future[Any]] = {growing, ended}
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED, timeout=left)
     finally:
         growing.cancel()
         await asyncio.gather(growing, return_exceptions=True)

@@ -36,6 +36,9 @@ class Command:
     size: tuple[int, int] | None = None
 
 
+Identity = User
+
+
 class ExecFailed(EngineError):
     """The process did not start. `exit_code` is what Docker reports in its place."""
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from runtime.containers import creation, rootfs, users, volumes
+from runtime.containers import rootfs, users, volumes
 from runtime.containers.archive import View
 from runtime.containers.changes import Change, changes
 from runtime.containers.jail import Bind
@@ -45,7 +45,7 @@ class Files:
     def changes(self, container: Container) -> list[Change]:
         """What the container changed in its image's files. Raises EngineError."""
         data = self._services.settings.data
-        return changes(container.upper, [data / lower for lower in creation.lowers(self._services, container)])
+        return changes(container.upper, [data / lower for lower in self._services.lowers(container)])
 
     @contextmanager
     def _mounted(self, container: Container) -> Iterator[View]:
@@ -54,7 +54,7 @@ class Files:
         with ExitStack() as stack:
             stack.callback(_rmdir, container.run)
             stack.callback(rootfs.unmount, root)
-            services.roots.mount(root, creation.lowers(services, container), container.directory)
+            services.roots.mount(root, services.lowers(container), container.directory)
             stack.callback(volumes.release, services, container)
             sources = volumes.sources(services, container)
             writable = {mount.target: mount.writable for mount in container.mounts}
