@@ -47,7 +47,7 @@ class Endings:
         try:
             launch.launch(self._services, container, restarts)
         except StartFailed as failed:
-            self._release(container, {NEXT_EXIT, NOT_RUNNING}, Exit(failed.exit_code, str(failed)))
+            self._release(container, {NEXT_EXIT, NOT_RUNNING}, Exit(failed.exit_code))
             if container.host_config["AutoRemove"]:
                 self.remove_later(container)
             raise
