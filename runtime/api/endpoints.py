@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp
 
 from runtime.api import containers, image_archives, images, registries, running, system
+from runtime.api import image_archives, images, registries, system
+from runtime.api import image_archives, images, pulling, system
 from runtime.api.call import Call
 
 Handler = Callable[[Call], Awaitable[ASGIApp]]
