@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp
 
-from runtime.api import image_archives, images, system
+from runtime.api import events, image_archives, images, system
 from runtime.api.call import Call
 
 Handler = Callable[[Call], Awaitable[ASGIApp]]
@@ -32,6 +32,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", f"/images/{NAME}/json", images.inspect),
     Endpoint("GET", "/_ping", system.ping),
     Endpoint("GET", "/version", system.version),
+    Endpoint("GET", "/events", events.monitor),
     Endpoint("GET", f"/images/{NAME}/history", images.list_history),
     Endpoint("POST", f"/images/{NAME}/tag", images.tag),
     Endpoint("DELETE", f"/images/{NAME}", images.remove),
