@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from runtime.config import Settings
 from runtime.events import Events
 from runtime.images.images import Images
+from runtime.images.pull import Puller
 from runtime.images.removal import Removal
 
 
@@ -19,3 +20,4 @@ class Engine:
     """Where the API runs them: wide, for a stop may wait ten seconds and a pull many minutes."""
     images: Images
     removal: Removal
+    puller: Puller
