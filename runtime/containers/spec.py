@@ -106,7 +106,7 @@ def _environment(config: Mapping[str, Any], found: Findings) -> list[str]:
 
 
 def _capabilities(found: Findings) -> dict[str, list[str]]:
-    """All of them for root; another user has none until he runs what raises them. None are inheritable (CVE-2022-24769)."""
+    """All for root; another user has none until he runs what raises them. None are inheritable (CVE-2022-24769)."""
     names = list(found.capabilities)
     mine = names if found.user.uid == 0 else []
     return {"bounding": names, "effective": mine, "permitted": mine}
@@ -158,7 +158,9 @@ def _mounts(container: Container, found: Findings) -> list[dict[str, Any]]:
     made = [
         _entry("/proc", "proc", "proc", "nosuid", "noexec", "nodev"),
         _entry("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
-        _entry("/dev/pts", "devpts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"),
+        _entry(
+            "/dev/pts", "devpts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"
+        ),
         _entry("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", mode),
         _entry("/sys/fs/cgroup", "cgroup", "cgroup", mode, "nosuid", "noexec", "nodev"),
         _entry("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"),

@@ -72,7 +72,7 @@ def choose(index: Manifest, wanted: Platform) -> Descriptor:
     fitting = [
         (platform.generation, -position)
         for position, entry in enumerate(entries)
-        if (platform := _read(entry)) is not None and runs(platform, wanted)
+        if (platform := of_entry(entry)) is not None and runs(platform, wanted)
     ]
     if not fitting:
         raise NotFound(f"no matching manifest for {wanted} in the manifest list entries")
@@ -94,17 +94,18 @@ def of_config(config: Mapping[str, object]) -> Platform:
     return _normal(system or platforms.OS, architecture or platforms.architecture(), variant)
 
 
+def of_entry(entry: Reader) -> Platform | None:
+    """Read the platform of an index's entry; None where it says none. Raises InvalidDocument."""
+    platform = entry.child("platform")
+    if platform is None:
+        return None
+    parts = (platform.text("os"), platform.text("architecture"))
+    return _normal(parts[0], parts[1], platform.text("variant") or "") if parts[0] and parts[1] else None
+
+
 def _normal(system: str, architecture: str, variant: str) -> Platform:
     architecture, usual = _SAME.get(architecture.lower(), (architecture.lower(), ""))
     variant = variant.lower() or usual
     if (architecture, variant) in {("arm64", "8"), ("arm64", "v8"), ("amd64", "v1")}:
         variant = ""
     return Platform(system.lower(), architecture, f"v{variant}" if variant.isdecimal() else variant)
-
-
-def _read(entry: Reader) -> Platform | None:
-    platform = entry.child("platform")
-    if platform is None:
-        return None
-    parts = (platform.text("os"), platform.text("architecture"))
-    return _normal(parts[0], parts[1], platform.text("variant") or "") if parts[0] and parts[1] else None

@@ -19,6 +19,7 @@ from runtime.images.choice import Platform
 from runtime.images.configuration import Configuration
 from storage.digest import Digest
 
+MANIFEST_LIMIT = 4 * 2**20
 DEPTH = 3
 """Indexes within indexes."""
 CONFIGS = frozenset({"application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"})

@@ -2,62 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from runtime.errors import NotFound
 from runtime.images.pull import Puller
-from runtime.images.registries import Registries
 from tests.parts.images import Layout, many_layers_image, multi_arch_image, noise_tar, tar_of
-from tests.parts.server import ADMIN_PASSWORD, RunningServer, start_moorage
-from tests.runtime.images.conftest import REGISTRY, Store
+from tests.parts.server import ADMIN_PASSWORD, RunningServer
+from tests.runtime.images.conftest import Store
 from tests.runtime.images.stocking import Stock
+from tests.runtime.images.told import Told
 
 GIVEN = {"username": "admin", "password": ADMIN_PASSWORD}
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A registry with accounts."""
-    with start_moorage(tmp_path_factory.mktemp("moorage") / "data", accounts=True) as running:
-        yield running
-
-
-@pytest.fixture
-def layout(tmp_path: Path) -> Layout:
-    """Where a test makes its images."""
-    return Layout(tmp_path / "layout")
-
-
-@pytest.fixture
-def puller(store: Store) -> Iterator[Puller]:
-    """The engine's puller."""
-    made = Puller(store.images, Registries(REGISTRY))
-    yield made
-    made.close()
-
-
-class Told:
-    """The lines of a pull."""
-
-    def __init__(self) -> None:
-        self.lines: list[Mapping[str, Any]] = []
-
-    def __call__(self, line: Mapping[str, Any]) -> None:
-        self.lines.append(line)
-
-    def of(self, id: str) -> list[str]:
-        """What was said of one layer, repetitions left out."""
-        found = [line["status"] for line in self.lines if line.get("id") == id]
-        return list(dict.fromkeys(found))
-
-    @property
-    def plain(self) -> list[str]:
-        """The lines without an id."""
-        return [line["status"] for line in self.lines if "id" not in line]
 
 
 def test_an_image_arrives_whole_and_is_told_as_docker_tells_it(
