@@ -12,6 +12,11 @@ from starlette.types import ASGIApp
 from runtime.api import containers, image_archives, images, registries, running, system
 from runtime.api import image_archives, images, registries, system
 from runtime.api import image_archives, images, pulling, system
+from runtime.api import events, image_archives, images, system
+from runtime.api import image_archives, images, pulling, system
+from runtime.api import containers, image_archives, images, registries, running, system
+from runtime.api import image_archives, images, registries, system
+from runtime.api import image_archives, images, pulling, system
 from runtime.api.call import Call
 
 Handler = Callable[[Call], Awaitable[ASGIApp]]
@@ -50,6 +55,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", f"/images/{NAME}/json", images.inspect),
     Endpoint("GET", "/_ping", system.ping),
     Endpoint("GET", "/version", system.version),
+    Endpoint("GET", "/events", events.monitor),
     Endpoint("GET", f"/images/{NAME}/history", images.list_history),
     Endpoint("POST", f"/images/{NAME}/push", registries.push_image),
     Endpoint("POST", f"/images/{NAME}/tag", images.tag),
