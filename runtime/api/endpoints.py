@@ -9,14 +9,7 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp
 
-from runtime.api import containers, image_archives, images, registries, running, system
-from runtime.api import image_archives, images, registries, system
-from runtime.api import image_archives, images, pulling, system
-from runtime.api import events, image_archives, images, system
-from runtime.api import image_archives, images, pulling, system
-from runtime.api import containers, image_archives, images, registries, running, system
-from runtime.api import image_archives, images, registries, system
-from runtime.api import image_archives, images, pulling, system
+from runtime.api import containers, events, image_archives, images, registries, running, system
 from runtime.api.call import Call
 
 Handler = Callable[[Call], Awaitable[ASGIApp]]
