@@ -7,6 +7,7 @@ from runtime.config import Settings
 from runtime.containers.attach import Attachments
 from runtime.containers.containers import Containers
 from runtime.containers.execs import Execs
+from runtime.containers.files import Files
 from runtime.events import Events
 from runtime.images.images import Images
 from runtime.images.pull import Puller
@@ -28,6 +29,7 @@ class Engine:
     containers: Containers
     execs: Execs
     attachments: Attachments
+    files: Files
     registries: Registries
     puller: Puller
     pusher: Pusher

@@ -1,10 +1,10 @@
 """What other processes in a running container need of it: its own process's settings, and who its users are."""
 
 from runtime.containers import users
-from runtime.containers.exec_process import Identity
 from runtime.containers.execs import Target, process_of
 from runtime.containers.model import PAUSED, Container
 from runtime.containers.services import Services
+from runtime.containers.users import User
 from runtime.errors import Conflict
 
 
@@ -22,6 +22,5 @@ def exec_target(services: Services, container: Container) -> Target:
     )
 
 
-def _identity(container: Container, user: str) -> Identity:
-    found = users.find(container.root, user, container.host_config["GroupAdd"] or ())
-    return Identity(found.uid, found.gid, found.groups)
+def _identity(container: Container, user: str) -> User:
+    return users.find(container.root, user, container.host_config["GroupAdd"] or ())

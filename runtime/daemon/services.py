@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from runtime.config import Settings
 from runtime.containers.attach import Attachments
 from runtime.containers.containers import Containers
+from runtime.containers.files import Files
 from runtime.containers.neighbours import NoNetworks, NoVolumes
 from runtime.engine import Engine
 from runtime.events import Events
@@ -57,6 +58,7 @@ def composed(settings: Settings) -> Iterator[Engine]:
             containers=containers,
             execs=containers.execs,
             attachments=attachments,
+            files=Files(containers.services),
             registries=registries,
             puller=puller,
             pusher=pusher,
