@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp
 
 from runtime.api import image_archives, images, registries, system
-from runtime.api import image_archives, images, pulling, system
 from runtime.api.call import Call
 
 Handler = Callable[[Call], Awaitable[ASGIApp]]
