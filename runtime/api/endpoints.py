@@ -24,7 +24,6 @@ from runtime.api import (
     stats,
     system,
 )
-from runtime.api import image_archives, images, registries, system
 from runtime.api.call import Call
 
 Handler = Callable[[Call], Awaitable[ASGIApp]]
