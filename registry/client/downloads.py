@@ -86,10 +86,10 @@ def whole(session: Session, repository: RepositoryName, descriptor: Descriptor) 
     return b"".join(read(session, repository, descriptor, 0))
 
 
-def exists(session: Session, repository: RepositoryName, descriptor: Descriptor) -> bool:
+def exists(session: Session, repository: RepositoryName, descriptor: Descriptor, actions: str) -> bool:
     """Ask whether the registry has a blob, for this user, in this repository (end-2, HEAD). Raises Answered."""
     path = f"/v2/{repository}/blobs/{descriptor.digest}"
-    with session.ask("HEAD", path, (f"repository:{repository}:pull",)) as answer:
+    with session.ask("HEAD", path, (f"repository:{repository}:{actions}",)) as answer:
         if answer.status == 404:
             return False
         if answer.status != 200:

@@ -17,7 +17,7 @@ from runtime.containers import limits, mounts, rootfs, settled, volumes
 from runtime.containers.model import Container, Mount
 from runtime.containers.services import Services
 from runtime.errors import BadParameter, EngineError
-from runtime.images.images import Image
+from runtime.images.image import Image
 from storage import durable
 
 NEW = ".new-"

@@ -1,7 +1,7 @@
 """Device nodes: which a container has, and which its device cgroup lets it use.
 
-The allow list is Docker's (and the runtime-spec's own default devices): null, zero, full, random, urandom, tty, console,
-ptmx and pseudo-terminals; nodes may be made, but a made node opens only by a rule. `--device` adds, `--privileged` has all.
+The allow list is Docker's: null, zero, full, random, urandom, tty, console, ptmx and pseudo-terminals. Any node may be
+made, but opens only by a rule. `--device` adds one, `--privileged` has all.
 """
 
 import os

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from pathlib import Path
 from runtime import programs
 from runtime.containers import capabilities, etc_files, rootfs, spec, users, volumes
 from runtime.containers.conmon import ATTACH, CreateFailed, exit_file
-from runtime.containers.model import CREATED, RUNNING, Container, State
+from runtime.containers.model import CREATED, EXITED, RUNNING, Container, State
 from runtime.containers.services import Services, log
 from runtime.errors import BadParameter, Conflict, EngineError, Unavailable
 from runtime.programs import ProgramFailed
@@ -39,7 +40,7 @@ class StartFailed(EngineError):
 
 
 def launch(services: Services, container: Container, restarts: int = 0) -> None:
-    """Start a container whose lock is held and that does not run. Raises: StartFailed; it is then as it was before."""
+    """Start a container whose lock is held and that does not run. Raises: StartFailed; all is undone then."""
     before = container.state
     container.become(replace(before, starting=True, by_hand=False, error=""))
     try:
@@ -47,8 +48,9 @@ def launch(services: Services, container: Container, restarts: int = 0) -> None:
     except (EngineError, OSError) as error:
         failed = failure(error)
         tidy(services, container)
-        container.become(replace(before, starting=False, exit_code=failed.exit_code, error=str(failed), pid=0,
-                                 status=CREATED if before.status == CREATED else "exited", restarts=restarts))  # fmt: skip
+        status = CREATED if before.status == CREATED else EXITED
+        after = replace(before, status=status, pid=0, exit_code=failed.exit_code, error=str(failed), restarts=restarts)
+        container.become(after)
         raise failed from error
     now = time.time_ns()
     container.become(State(RUNNING, pid, supervisor, started_at=now, finished_at=before.finished_at, restarts=restarts))
@@ -59,7 +61,7 @@ def tidy(services: Services, container: Container) -> None:
 
     What cannot be taken away is logged: an end must not stop half way.
     """
-    steps = (
+    steps: tuple[Callable[[], object], ...] = (
         lambda: services.streams.hang_up(container.id),
         lambda: services.runtime.delete(container.id),
         lambda: services.cables.unplug(container),

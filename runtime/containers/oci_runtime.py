@@ -1,7 +1,7 @@
 """runc (or crun) as the engine calls it: one command, its root directory, and what its failures say.
 
-`create` is conmon's to call (`conmon`). Where cgroups are hybrid, crun sees them with the v2 part hidden, for it refuses
-that mixture; runc needs nothing.
+`create` is conmon's to call (`conmon`). Where cgroups are hybrid, crun is shown them without the v2 part, for it
+refuses the mixture; runc needs nothing.
 """
 
 import json
@@ -77,7 +77,7 @@ class OciRuntime:
 
 
 def found(wanted: str, run: Path) -> OciRuntime:
-    """Find the runtime: the configured one, else runc, else crun. Raises Unavailable with the line that installs one."""
+    """Find the runtime: the configured one, else runc, else crun. Raises Unavailable with what installs one."""
     root = run / "oci"
     if wanted:
         if not os.access(wanted, os.X_OK):

@@ -1,7 +1,7 @@
 """Opens files below a root as a process chrooted there would, so that no link of an image leads out of it.
 
-openat2(2) with RESOLVE_IN_ROOT: absolute links and `..` stay inside, /proc's magic links are refused. Only regular files
-are read, without waiting (a FIFO named /etc/passwd), and only so much of them.
+openat2(2) with RESOLVE_IN_ROOT: absolute links and `..` stay inside, /proc's magic links are refused. Only regular
+files are read, without waiting (a FIFO named /etc/passwd), and only so much of them.
 """
 
 import ctypes

@@ -1,4 +1,4 @@
-"""What a client asks for, put together with what the image says: a container's Config and HostConfig, whole and checked.
+"""What a client asks for, with what the image says: a container's Config and HostConfig, whole and checked.
 
 Pure. JSON as in the Engine API's POST /containers/create; the image's part had its types checked when it was taken in.
 Rules as in Docker (moby, runconfig and daemon/commit.go, `merge`).
@@ -220,7 +220,7 @@ def _checked(body: Mapping[str, Any], fields: Mapping[str, tuple[_Check, Any]]) 
 
 
 def _command(made: dict[str, Any], image: Mapping[str, Any]) -> None:
-    """Docker's rule: a client's entrypoint takes the image's command away; `--entrypoint ""` gives [""], which clears."""
+    """A client's entrypoint takes the image's command away; `--entrypoint ""` gives [""], which clears."""
     if not made["Entrypoint"]:
         made["Cmd"] = made["Cmd"] or image.get("Cmd")
         made["Entrypoint"] = image.get("Entrypoint")

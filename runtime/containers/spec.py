@@ -106,7 +106,7 @@ def _environment(config: Mapping[str, Any], found: Findings) -> list[str]:
 
 
 def _capabilities(found: Findings) -> dict[str, list[str]]:
-    """All of them for root; another user has none until he runs what raises them. None are inheritable (CVE-2022-24769)."""
+    """All for root; another user has none until he runs what raises them. None are inheritable (CVE-2022-24769)."""
     names = list(found.capabilities)
     mine = names if found.user.uid == 0 else []
     return {"bounding": names, "effective": mine, "permitted": mine}
