@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp
 
-from runtime.api import containers, events, image_archives, images, registries, running, system
+from runtime.api import accounts, containers, events, image_archives, images, info, registries, running, system, usage
 from runtime.api.call import Call
 
 Handler = Callable[[Call], Awaitable[ASGIApp]]
@@ -48,7 +48,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", f"/images/{NAME}/json", images.inspect),
     Endpoint("GET", "/_ping", system.ping),
     Endpoint("GET", "/version", system.version),
+    Endpoint("GET", "/info", info.info),
+    Endpoint("POST", "/auth", accounts.check),
     Endpoint("GET", "/events", events.monitor),
+    Endpoint("GET", "/system/df", usage.usage),
     Endpoint("GET", f"/images/{NAME}/history", images.list_history),
     Endpoint("POST", f"/images/{NAME}/push", registries.push_image),
     Endpoint("POST", f"/images/{NAME}/tag", images.tag),
