@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp
 
+from runtime.api import accounts, containers, events, image_archives, images, info, registries, running, system, usage
 from runtime.api import (
     archive,
     attach,
@@ -77,7 +78,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", f"/images/{NAME}/json", images.inspect),
     Endpoint("GET", "/_ping", system.ping),
     Endpoint("GET", "/version", system.version),
+    Endpoint("GET", "/info", info.info),
+    Endpoint("POST", "/auth", accounts.check),
     Endpoint("GET", "/events", events.monitor),
+    Endpoint("GET", "/system/df", usage.usage),
     Endpoint("GET", f"/images/{NAME}/history", images.list_history),
     Endpoint("POST", f"/images/{NAME}/push", registries.push_image),
     Endpoint("POST", f"/images/{NAME}/tag", images.tag),
