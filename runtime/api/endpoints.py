@@ -9,7 +9,21 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp
 
-from runtime.api import containers, events, image_archives, images, registries, running, system
+from runtime.api import (
+    archive,
+    attach,
+    commit,
+    containers,
+    events,
+    execs,
+    image_archives,
+    images,
+    logs,
+    registries,
+    running,
+    stats,
+    system,
+)
 from runtime.api.call import Call
 
 Handler = Callable[[Call], Awaitable[ASGIApp]]
@@ -42,6 +56,21 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("POST", f"/containers/{ID}/unpause", running.unpause),
     Endpoint("POST", f"/containers/{ID}/wait", running.wait),
     Endpoint("DELETE", f"/containers/{ID}", containers.remove),
+    Endpoint("POST", f"/containers/{ID}/attach", attach.attach),
+    Endpoint("POST", f"/containers/{ID}/resize", attach.resize),
+    Endpoint("GET", f"/containers/{ID}/logs", logs.logs),
+    Endpoint("GET", f"/containers/{ID}/top", stats.processes),
+    Endpoint("GET", f"/containers/{ID}/stats", stats.usage),
+    Endpoint("GET", f"/containers/{ID}/changes", archive.list_changes),
+    Endpoint("GET", f"/containers/{ID}/export", archive.export),
+    Endpoint("HEAD", f"/containers/{ID}/archive", archive.head),
+    Endpoint("GET", f"/containers/{ID}/archive", archive.get),
+    Endpoint("PUT", f"/containers/{ID}/archive", archive.put),
+    Endpoint("POST", f"/containers/{ID}/exec", execs.create),
+    Endpoint("POST", f"/exec/{ID}/start", execs.start),
+    Endpoint("POST", f"/exec/{ID}/resize", execs.resize),
+    Endpoint("GET", f"/exec/{ID}/json", execs.inspect),
+    Endpoint("POST", "/commit", commit.create),
     Endpoint("GET", "/images/json", images.list_images),
     Endpoint("POST", "/images/create", registries.create_image),
     Endpoint("GET", "/images/search", registries.search_images),

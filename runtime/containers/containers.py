@@ -16,12 +16,12 @@ from runtime.containers.endings import Endings
 from runtime.containers.exec_process import Command
 from runtime.containers.execs import Execs, Target
 from runtime.containers.health import Health
+from runtime.containers.inside import exec_target
 from runtime.containers.model import PAUSED, RESTARTING, RUNNING, Container, Exit
 from runtime.containers.names import Register
 from runtime.containers.neighbours import Cables, Stores, Streams
 from runtime.containers.rootfs import Roots
 from runtime.containers.services import Services
-from runtime.containers.targets import target
 from runtime.errors import BadParameter, Conflict, EngineError, NotFound, NotModified
 from runtime.events import Events
 from runtime.images.images import Images
@@ -79,11 +79,7 @@ class Containers:
 
     def exec_target(self, container: Container) -> Target:
         """What one more process in it needs to know. Raises Conflict where it does not run."""
-        if not container.state.alive:
-            raise Conflict(f"container {container.id} is not running")
-        if container.state.status == PAUSED:
-            raise Conflict(f"Container {container.id} is paused, unpause the container before exec")
-        return target(self.services, container)
+        return exec_target(self.services, container)
 
     def health(self, container: Container) -> Health | None:
         """What its healthcheck found."""
