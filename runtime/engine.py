@@ -7,6 +7,7 @@ from runtime.config import Settings
 from runtime.events import Events
 from runtime.images.images import Images
 from runtime.images.removal import Removal
+from runtime.networks.networks import Networks
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +20,4 @@ class Engine:
     """Where the API runs them: wide, for a stop may wait ten seconds and a pull many minutes."""
     images: Images
     removal: Removal
+    networks: Networks

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp
 
-from runtime.api import image_archives, images, system
+from runtime.api import image_archives, images, networks, system
 from runtime.api.call import Call
 
 Handler = Callable[[Call], Awaitable[ASGIApp]]
@@ -39,4 +39,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", f"/images/{NAME}/get", image_archives.save_one),
     Endpoint("GET", "/images/get", image_archives.save_many),
     Endpoint("POST", "/images/load", image_archives.load_images),
+    Endpoint("GET", "/networks", networks.list_networks),
+    Endpoint("POST", "/networks/create", networks.create),
+    Endpoint("POST", "/networks/prune", networks.prune),
+    Endpoint("GET", f"/networks/{ID}", networks.inspect),
+    Endpoint("DELETE", f"/networks/{ID}", networks.remove),
 )

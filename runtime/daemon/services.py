@@ -14,6 +14,7 @@ from runtime.images.content import Content
 from runtime.images.images import Images
 from runtime.images.layers import Layers
 from runtime.images.removal import Removal
+from runtime.networks.networks import Networks
 
 THREADS = 64
 """At most so many calls at work at a time; a thread is made when it is first needed."""
@@ -31,4 +32,9 @@ def composed(settings: Settings) -> Iterator[Engine]:
         layers = Layers(data, content, userxattr=settings.rootless)
         images = Images(data, content, layers, events, settings.default_registry)
         removal = Removal(images, lambda _: ())
-        yield Engine(settings=settings, events=events, threads=threads, images=images, removal=removal)
+        networks = Networks(settings, events)
+        stack.callback(networks.close)
+        networks.recover({})
+        yield Engine(
+            settings=settings, events=events, threads=threads, images=images, removal=removal, networks=networks
+        )
