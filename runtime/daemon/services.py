@@ -17,17 +17,13 @@ from runtime.events import Events
 from runtime.images.content import Content
 from runtime.images.images import Images
 from runtime.images.layers import Layers
-<<<<<<< HEAD
 from runtime.images.neighbour import Neighbour
 from runtime.images.pull import Puller
 from runtime.images.push import Pusher
 from runtime.images.registries import Registries
 from runtime.images.removal import Removal, User
-from storage.digest import Digest
-=======
-from runtime.images.removal import Removal
 from runtime.networks.networks import Networks
->>>>>>> e-networks
+from storage.digest import Digest
 
 THREADS = 64
 """At most so many calls at work at a time; a thread is made when it is first needed."""
@@ -44,7 +40,8 @@ def composed(settings: Settings) -> Iterator[Engine]:
         content = Content(data / "content")
         layers = Layers(data, content, userxattr=settings.rootless)
         images = Images(data, content, layers, events, settings.default_registry)
-<<<<<<< HEAD
+        networks = Networks(settings, events)
+        stack.callback(networks.close)
         attachments = Attachments()
         containers = Containers(settings, events, images, NoNetworks(), NoVolumes(), attachments)
         stack.callback(containers.close)
@@ -68,6 +65,7 @@ def composed(settings: Settings) -> Iterator[Engine]:
             registries=registries,
             puller=puller,
             pusher=pusher,
+            networks=networks,
         )
 
 
@@ -84,12 +82,3 @@ def _neighbour(settings: Settings) -> Neighbour | None:
 
 def _users(containers: Containers, image_id: Digest) -> list[User]:
     return [User(each.id, each.state.alive) for each in containers.users_of(str(image_id))]
-=======
-        removal = Removal(images, lambda _: ())
-        networks = Networks(settings, events)
-        stack.callback(networks.close)
-        networks.recover({})
-        yield Engine(
-            settings=settings, events=events, threads=threads, images=images, removal=removal, networks=networks
-        )
->>>>>>> e-networks
