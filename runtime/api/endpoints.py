@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp
 
-from runtime.api import accounts, containers, events, image_archives, images, info, registries, running, system, usage
 from runtime.api import (
+    accounts,
     archive,
     attach,
     commit,
@@ -19,11 +19,13 @@ from runtime.api import (
     execs,
     image_archives,
     images,
+    info,
     logs,
     registries,
     running,
     stats,
     system,
+    usage,
 )
 from runtime.api.call import Call
 
