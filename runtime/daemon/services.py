@@ -33,11 +33,10 @@ def composed(settings: Settings) -> Iterator[Engine]:
     """Make the services, recover what a killed daemon left, and end them in the end. Raises: EngineError."""
     data = settings.data
     with ExitStack() as stack:
-        threads = ThreadPoolExecutor(THREADS, "moor")
-        stack.callback(threads.shutdown)
         events = Events()
         content = Content(data / "content")
         layers = Layers(data, content, userxattr=settings.rootless)
+        stack.callback(layers.close)
         images = Images(data, content, layers, events, settings.default_registry)
         attachments = Attachments()
         containers = Containers(settings, events, images, NoNetworks(), NoVolumes(), attachments)
@@ -49,6 +48,8 @@ def composed(settings: Settings) -> Iterator[Engine]:
         stack.callback(puller.close)
         pusher = Pusher(images, registries)
         stack.callback(pusher.close)
+        threads = ThreadPoolExecutor(THREADS, "moor")
+        stack.callback(threads.shutdown)  # the last made is the first ended: nothing works on services that are closed
         yield Engine(
             settings=settings,
             events=events,
