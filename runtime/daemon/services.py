@@ -17,12 +17,17 @@ from runtime.events import Events
 from runtime.images.content import Content
 from runtime.images.images import Images
 from runtime.images.layers import Layers
+<<<<<<< HEAD
 from runtime.images.neighbour import Neighbour
 from runtime.images.pull import Puller
 from runtime.images.push import Pusher
 from runtime.images.registries import Registries
 from runtime.images.removal import Removal, User
 from storage.digest import Digest
+=======
+from runtime.images.removal import Removal
+from runtime.networks.networks import Networks
+>>>>>>> e-networks
 
 THREADS = 64
 """At most so many calls at work at a time; a thread is made when it is first needed."""
@@ -38,6 +43,7 @@ def composed(settings: Settings) -> Iterator[Engine]:
         layers = Layers(data, content, userxattr=settings.rootless)
         stack.callback(layers.close)
         images = Images(data, content, layers, events, settings.default_registry)
+<<<<<<< HEAD
         attachments = Attachments()
         containers = Containers(settings, events, images, NoNetworks(), NoVolumes(), attachments)
         stack.callback(containers.close)
@@ -79,3 +85,12 @@ def _neighbour(settings: Settings) -> Neighbour | None:
 
 def _users(containers: Containers, image_id: Digest) -> list[User]:
     return [User(each.id, each.state.alive) for each in containers.users_of(str(image_id))]
+=======
+        removal = Removal(images, lambda _: ())
+        networks = Networks(settings, events)
+        stack.callback(networks.close)
+        networks.recover({})
+        yield Engine(
+            settings=settings, events=events, threads=threads, images=images, removal=removal, networks=networks
+        )
+>>>>>>> e-networks
