@@ -34,11 +34,10 @@ def composed(settings: Settings) -> Iterator[Engine]:
     """Make the services, recover what a killed daemon left, and end them in the end. Raises: EngineError."""
     data = settings.data
     with ExitStack() as stack:
-        threads = ThreadPoolExecutor(THREADS, "moor")
-        stack.callback(threads.shutdown)
         events = Events()
         content = Content(data / "content")
         layers = Layers(data, content, userxattr=settings.rootless)
+        stack.callback(layers.close)
         images = Images(data, content, layers, events, settings.default_registry)
         networks = Networks(settings, events)
         stack.callback(networks.close)
@@ -52,6 +51,8 @@ def composed(settings: Settings) -> Iterator[Engine]:
         stack.callback(puller.close)
         pusher = Pusher(images, registries)
         stack.callback(pusher.close)
+        threads = ThreadPoolExecutor(THREADS, "moor")
+        stack.callback(threads.shutdown)  # the last made is the first ended: nothing works on services that are closed
         yield Engine(
             settings=settings,
             events=events,
