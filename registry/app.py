@@ -100,7 +100,7 @@ class Server:
         uploads = uploads_for(settings, catalog, stores)
         hot = HotReads(catalog, data_version(database))
         pulls = Pulls(catalog)
-        blobs = Blobs(catalog, stores, audit)
+        blobs = Blobs(catalog, stores, audit, settings.gc.grace)
         accounts = account_services(settings, catalog, audit) if settings.auth.mode == "accounts" else None
         access, signing_in = _access(settings, catalog, bridge, accounts)
         services = Services(
@@ -121,7 +121,7 @@ class Server:
             Periodic(bridge.sql, chores(audit, pulls, accounts, settings.auth.key_rotation)),
             Periodic(bridge.writes, storage_chores(uploads)),
         )
-        self._jobs = job_runner(settings, catalog, uploads) if settings.jobs.in_server else None
+        self._jobs = job_runner(settings, catalog, audit, uploads) if settings.jobs.in_server else None
         self._router = Router(services)
         self._health = Health(catalog, stores, bridge.sql, writes=settings.storage.driver)
         self._closing = ExitStack()
@@ -196,7 +196,8 @@ def job_worker(settings: Settings) -> Iterator[Runner]:
     try:
         schema.require_head(database)
         require_named(catalog, settings.storage.stores)
-        yield job_runner(settings, catalog, uploads_for(settings, catalog, stores_for(settings)))
+        uploads = uploads_for(settings, catalog, stores_for(settings))
+        yield job_runner(settings, catalog, audit_for(settings, catalog), uploads)
     finally:
         catalog.close()
 

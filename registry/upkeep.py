@@ -8,24 +8,28 @@ from functools import partial
 from registry.accounts.services import AccountServices
 from registry.audit import Audit, Origin
 from registry.catalog.catalog import Catalog
+from registry.content.collector import Collector
 from registry.content.pulls import Pulls
 from registry.content.uploads import Uploads
 from registry.jobs.periodic import Chore
 from registry.jobs.runner import Runner
-from registry.jobs.sweep import purge_audit, purge_jobs, sweep_uploads
+from registry.jobs.sweep import collect_garbage, purge_audit, purge_jobs, sweep_uploads
 from registry.settings import Settings
 
 OPERATOR = Origin("moorage", "operator")
 """Who makes the first administrator and rotates keys on schedule."""
 
 
-def job_runner(settings: Settings, catalog: Catalog, uploads: Uploads) -> Runner:
+def job_runner(settings: Settings, catalog: Catalog, audit: Audit, uploads: Uploads) -> Runner:
     """Give a runner that knows every kind of job."""
-    kinds = (
+    kinds = [
         sweep_uploads(uploads, settings.uploads.sweep_interval),
         purge_audit(catalog, settings.audit.keep),
         purge_jobs(catalog, settings.jobs.keep),
-    )
+    ]
+    if settings.gc.enabled:
+        collector = Collector(catalog, audit, uploads, settings.gc.grace)
+        kinds.append(collect_garbage(collector, settings.gc.interval))
     return Runner(catalog, kinds, name=f"{socket.gethostname()}:{os.getpid()}")
 
 

@@ -11,6 +11,7 @@ from registry.catalog.audit import AuditTrail
 from registry.catalog.blobs import Blobs
 from registry.catalog.credentials import Credentials
 from registry.catalog.failures import LoginFailures
+from registry.catalog.garbage import Garbage
 from registry.catalog.grants import GrantTable
 from registry.catalog.jobs import Jobs
 from registry.catalog.journal import Journal
@@ -52,6 +53,11 @@ class Transaction:
     def blobs(self) -> Blobs:
         """The blobs and their links."""
         return Blobs(self._connection, self.now, self.journal)
+
+    @property
+    def garbage(self) -> Garbage:
+        """What no manifest names."""
+        return Garbage(self._connection, self.now, self.journal)
 
     @property
     def placement(self) -> Placement:

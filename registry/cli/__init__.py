@@ -13,6 +13,7 @@ from registry.cli import (
     config,
     db,
     explain,
+    gc,
     grant,
     job,
     key,
@@ -38,6 +39,7 @@ app = typer.Typer(
 app.command("serve")(serve.serve)
 app.command("worker")(worker.worker)
 app.command("explain")(explain.explain)
+app.command("gc")(gc.gc)
 for name, group in (
     ("user", user),
     ("org", org),

@@ -9,19 +9,19 @@ from registry.audit import Audit, Change, Origin
 from registry.catalog.blobs import Blob
 from registry.catalog.catalog import Catalog
 from registry.catalog.errors import NotFound
+from registry.content.uploads import MICROSECOND
 from registry.oci.errors import ErrorCode, RegistryError
 from registry.oci.names import RepositoryName
 from storage.blobs import BlobStore
 from storage.digest import Digest
 
-LEASE_AGE_WORTH_RENEWING = timedelta(hours=12)
-
 
 class Blobs:
-    """The use cases about whole blobs."""
+    """The use cases about whole blobs. `grace`: how long the collector leaves a blob alone that nobody names."""
 
-    def __init__(self, catalog: Catalog, stores: Mapping[str, BlobStore], audit: Audit) -> None:
+    def __init__(self, catalog: Catalog, stores: Mapping[str, BlobStore], audit: Audit, grace: timedelta) -> None:
         self._catalog = catalog
+        self._lease_age_worth_renewing = grace // 2 // MICROSECOND
         self._audit = audit
         self._stores = stores
 
@@ -47,7 +47,7 @@ class Blobs:
             with self._catalog.begin() as tx:
                 repository = tx.repositories.get(name)
                 renewed = tx.blobs.leased_at(repository.id, blob)
-                if renewed is None or tx.now - renewed > LEASE_AGE_WORTH_RENEWING / timedelta(microseconds=1):
+                if renewed is None or tx.now - renewed > self._lease_age_worth_renewing:
                     tx.blobs.locked(repository.id, blob.digest)
                     tx.blobs.renew_lease(repository.id, blob)
         except NotFound:

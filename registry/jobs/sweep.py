@@ -1,9 +1,10 @@
-"""The jobs that the registry does on a schedule: what uploads left behind, and what has been kept for long enough."""
+"""The jobs that the registry does on a schedule: what uploads left, garbage, and what was kept for long enough."""
 
 from collections.abc import Callable
 from datetime import timedelta
 
 from registry.catalog.catalog import Catalog, Transaction
+from registry.content.collector import COLLECTOR, Collector, Freed
 from registry.content.uploads import Uploads
 from registry.jobs.work import Kind, Work
 
@@ -27,6 +28,19 @@ def sweep_uploads(uploads: Uploads, every: timedelta) -> Kind:
         return f"{removed} removed"
 
     return Kind("sweep-uploads", work, every)
+
+
+def collect_garbage(collector: Collector, every: timedelta) -> Kind:
+    """Take out blobs that no manifest names and whose grace is over; their bytes go with the replaced keys."""
+
+    def work(job: Work) -> str:
+        def rest(freed: Freed) -> None:
+            job.note(f"{freed.blobs} blobs, {freed.size} bytes") if freed.blobs else job.go_on()
+
+        freed = collector.collect(COLLECTOR, rest)
+        return f"{freed.blobs} blobs, {freed.size} bytes"
+
+    return Kind("collect-garbage", work, every)
 
 
 def purge_audit(catalog: Catalog, keep: timedelta) -> Kind:

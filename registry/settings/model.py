@@ -6,26 +6,10 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-
-def _seconds(value: object) -> object:
-    """Take a number of seconds that is a text too, for the environment has nothing else."""
-    return float(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", value) else value
-
-
-def _list(value: object) -> object:
-    """Take a list that is a text with commas too, for the environment has nothing else."""
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+from registry.settings.section import HOUR, MINUTE, ZERO, Duration, Section, listed
+from registry.settings.storage import Gc, Storage
 
 
 def _proxy(value: str) -> str:
@@ -42,37 +26,7 @@ def _public_url(value: str) -> str:
     return value.rstrip("/")
 
 
-def _endpoint(value: str) -> str:
-    """Take the address of an S3 store. Raises ValueError."""
-    if not re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9._~/-]*)?", value, re.ASCII):
-        raise ValueError("it has to be http:// or https:// with a host and, maybe, a port and a path")
-    return value.rstrip("/")
-
-
-def _prefix(value: str) -> str:
-    """Take the start of every key, which ends with a slash. Raises ValueError."""
-    if not re.fullmatch(r"([A-Za-z0-9_.-]+/)*[A-Za-z0-9_.-]+/?", value, re.ASCII):
-        raise ValueError("it has to be of letters, digits and _ . - between slashes, such as team/registry/")
-    return value if value.endswith("/") else f"{value}/"
-
-
-def _network(value: str) -> str:
-    """Take a network. Raises ValueError."""
-    ip_network(value, strict=False)
-    return value
-
-
 NAME = r"^[A-Za-z0-9][A-Za-z0-9 ._:/-]{0,127}$"
-MIB = 2**20
-ZERO, MINUTE, HOUR = timedelta(0), timedelta(minutes=1), timedelta(hours=1)
-Duration = Annotated[timedelta, BeforeValidator(_seconds), Field(ge=ZERO)]
-"""Seconds, such as 30, or ISO 8601, such as PT24H."""
-
-
-class Section(BaseModel):
-    """A section of the settings: frozen, and closed to unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
 class Server(Section):
@@ -87,7 +41,7 @@ class Server(Section):
     public_url: Annotated[str, AfterValidator(_public_url)] | None = Field(
         None, description="the address that clients use, such as https://registry.example; none: what each request says"
     )
-    trusted_proxies: Annotated[tuple[Annotated[str, AfterValidator(_proxy)], ...], BeforeValidator(_list)] = Field(
+    trusted_proxies: Annotated[tuple[Annotated[str, AfterValidator(_proxy)], ...], BeforeValidator(listed)] = Field(
         (), description="networks of reverse proxies whose X-Forwarded-* headers count; `unix` for a unix socket"
     )
     drain_timeout: Duration = Field(timedelta(seconds=30), description="how long SIGTERM waits for open requests")
@@ -108,70 +62,6 @@ class Limits(Section):
     uploads_per_subject: int = Field(256, ge=1, description="upload sessions of one user (open mode: one address)")
     storage_threads: int = Field(16, ge=1, le=256, description="threads of a worker that write blobs, and that read")
     database_threads: int = Field(8, ge=1, le=256, description="threads, and connections, of a worker for SQL")
-
-
-Endpoint = Annotated[str, AfterValidator(_endpoint)]
-
-
-class S3(Section):
-    """The bucket, where `storage.driver` is `s3`."""
-
-    bucket: str | None = Field(None, min_length=3, description="the bucket; it has to be there, and empty at first")
-    prefix: Annotated[str, AfterValidator(_prefix)] | None = Field(
-        None, description="what every key starts with, such as registry/, in a bucket that holds other things too"
-    )
-    endpoint: Endpoint | None = Field(None, description="the address of the S3 store; none: Amazon's")
-    public_endpoint: Endpoint | None = Field(
-        None, description="the address by which clients reach the store, where that is another"
-    )
-    region: str | None = Field(None, description="the bucket's region; none: what Amazon's usual places say")
-    path_style: bool = Field(False, description="put the bucket into the path of addresses, as most other stores want")
-    access_key: str | None = Field(None, description="the access key; none: what Amazon's usual places say")
-    secret_key: SecretStr | None = Field(None, description="the secret that goes with `access_key`")
-    storage_class: str | None = Field(None, description="the class of new objects, such as STANDARD_IA")
-    sse: Literal["AES256", "aws:kms"] | None = Field(None, description="how the store encrypts new objects")
-    sse_kms_key: str | None = Field(None, description="the key for `aws:kms`; none: the store's own")
-    part_bytes: int = Field(
-        8 * MIB, ge=5 * MIB, le=5120 * MIB, description="the size of parts; more if 10,000 would not hold a blob"
-    )
-    parallel_parts: int = Field(4, ge=1, le=64, description="how many parts of one upload are sent at a time")
-    memory_bytes: int = Field(
-        64 * MIB, ge=0, description="memory of a worker for all parts on their way; above it they lie in files"
-    )
-    redirect: bool = Field(True, description="send clients to the store for blobs; false: pass the bytes through")
-    direct_networks: Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], BeforeValidator(_list)] = Field(
-        (), description="networks whose clients are never sent to the store; this machine's own never are"
-    )
-    redirect_lifetime: Duration = Field(
-        timedelta(minutes=20), ge=15 * MINUTE, le=HOUR, description="how long an address of a blob is good"
-    )
-
-
-class Storage(Section):
-    """Where the bytes are."""
-
-    driver: Literal["files", "s3"] = Field("files", description="files in the data directory, or an S3 bucket")
-    former: Literal["files", "s3"] | None = Field(
-        None, description="where blobs are being moved away from, by `moorage storage migrate`; none: nowhere"
-    )
-    path: Path = Field(Path("moorage-data"), description="the data directory; `moorage serve` creates it")
-    reserve_bytes: int = Field(
-        256 * 2**20, ge=0, description="uploads are refused below this much free space, or 5 % if that is less"
-    )
-    s3: S3 = Field(default_factory=S3)
-
-    @field_validator("former")
-    @classmethod
-    def _is_another(cls, value: str | None, info: ValidationInfo) -> str | None:
-        """Refuse a move from a store to itself."""
-        if value is not None and value == info.data.get("driver"):
-            raise ValueError("it is the store that blobs were in before, and so another one than storage.driver")
-        return value
-
-    @property
-    def stores(self) -> tuple[str, ...]:
-        """Name the stores that are open: the one for new blobs first, then the former one, if any."""
-        return (self.driver, self.former) if self.former else (self.driver,)
 
 
 class Database(Section):
@@ -273,6 +163,7 @@ class Settings(Section):
     database: Database = Field(default_factory=Database)
     manifests: Manifests = Field(default_factory=Manifests)
     uploads: Uploads = Field(default_factory=Uploads)
+    gc: Gc = Field(default_factory=Gc)
     jobs: Jobs = Field(default_factory=Jobs)
     auth: Auth = Field(default_factory=Auth)
     secrets: Secrets = Field(default_factory=Secrets)

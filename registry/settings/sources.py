@@ -12,7 +12,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from registry.settings.model import Section, Settings
+from registry.settings.model import Settings
+from registry.settings.section import Section
 
 PREFIX = "MOORAGE_"
 NESTING = "__"

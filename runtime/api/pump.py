@@ -131,7 +131,7 @@ async def _read(output: Output, spool: Spool, framed: bool, streams: frozenset[i
         try:
             piece = output.read()
         except BlockingIOError:
-            await _ready(asyncio.get_running_loop().add_reader, output.fileno())
+            await readable(output.fileno())
             continue
         if piece is None:
             return
@@ -172,6 +172,11 @@ async def _write(target: Input, data: bytes) -> Input | None:
         except OSError:
             return None
     return target
+
+
+async def readable(fd: int) -> None:
+    """Wait until a descriptor can be read."""
+    await _ready(asyncio.get_running_loop().add_reader, fd)
 
 
 async def _ready(add: Callable[..., None], fd: int) -> None:

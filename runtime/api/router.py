@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from runtime import API_VERSION, MIN_API_VERSION
 from runtime.api.call import Call, ClientGone
 from runtime.api.endpoints import ENDPOINTS, Endpoint, Handler
+from runtime.api.versions import dotted
 from runtime.engine import Engine
 from runtime.errors import BadParameter, EngineError, NotFound, NotModified
 
@@ -20,11 +21,6 @@ _VERSIONED = re.compile(r"/v(\d{1,4})\.(\d{1,4})(/.*)", re.ASCII | re.DOTALL)
 _BUILDKIT = frozenset({"/grpc", "/session"})
 
 _log = logging.getLogger(__name__)
-
-
-def dotted(version: tuple[int, int]) -> str:
-    """Write an API version: `1.47`."""
-    return f"{version[0]}.{version[1]}"
 
 
 MARKS = (

@@ -28,20 +28,32 @@ class Answer:
         self.headers = headers
         self._reader = reader
         self._ended = ended
+        self._over = False
+
+    def bodiless(self) -> None:
+        """Say that no body follows, as after HEAD: the connection is free at once."""
+        self._over = True
+        self._ended(self.headers.get("connection", "").lower() != "close")
 
     def blocks(self) -> Iterator[bytes]:
         """The body's bytes, in pieces as they arrive. Raises: Broken when it ends too early."""
-        if self.status in {204, 304}:
-            self._ended(True)
-        elif self.headers.get("transfer-encoding", "").lower() == "chunked":
-            yield from self._chunks()
-            self._ended(True)
-        elif "content-length" in self.headers:
-            yield from self._counted(int(self.headers["content-length"]))
-            self._ended(True)
-        else:
-            yield from iter(lambda: self._some(BLOCK), b"")
-            self._ended(False)
+        if self._over:
+            return
+        self._over = True
+        reusable = False
+        try:
+            if self.status in {204, 304}:
+                reusable = True
+            elif self.headers.get("transfer-encoding", "").lower() == "chunked":
+                yield from self._chunks()
+                reusable = True
+            elif "content-length" in self.headers:
+                yield from self._counted(int(self.headers["content-length"]))
+                reusable = True
+            else:
+                yield from iter(lambda: self._some(BLOCK), b"")
+        finally:
+            self._ended(reusable and self.headers.get("connection", "").lower() != "close")
 
     def read(self) -> bytes:
         """The whole body."""
@@ -70,7 +82,9 @@ class Answer:
 
     def close(self) -> None:
         """Leave the rest of the answer: the daemon sees its client go."""
-        self._ended(False)
+        if not self._over:
+            self._over = True
+            self._ended(False)
 
     def _chunks(self) -> Iterator[bytes]:
         while size := int(self._line().partition(b";")[0] or b"0", 16):

@@ -9,14 +9,25 @@ from runtime.cli.terminal import Detached
 
 
 def attached(
-    client: Client, path: str, stream: Hijacked, *, tty: bool, stdin: bool, detach: bytes, proxy: bool
+    client: Client,
+    path: str,
+    stream: Hijacked,
+    *,
+    tty: bool,
+    stdin: bool,
+    detach: bytes,
+    proxy: bool,
+    redraw: bool = False,
 ) -> bool:
     """Carry a container's streams until they end; says whether the user let go before that.
 
-    `path`: of the container or exec in the API; `detach`: the keys that let go; `proxy`: pass signals on.
+    `path`: of the container or exec in the API; `detach`: the keys that let go; `proxy`: pass signals on; `redraw`: it
+    runs already and is to show itself again, which shells do when the size changes.
     """
     with forwarded(client, path, proxy=proxy, resize=tty):
         if tty:
+            if redraw:
+                resized(client, path, larger_by=1)
             resized(client, path)
         try:
             Pump(stream, tty=tty, stdin=stdin, detach=detach).run()

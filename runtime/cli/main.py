@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from registry import __version__
 from runtime.cli.answers import Broken
 from runtime.cli.client import Refused, Unreachable
 from runtime.cli.options import Command, Failure, UsageFailure
@@ -209,9 +210,7 @@ def moor(ctx: click.Context, host: str, config: str, version_only: bool) -> None
     """Pull and run images from a private registry, in Docker's own words."""
     ctx.obj = Session(host, Path(config) if config else None)
     if version_only:
-        from runtime.cli.commands.about import own_version
-
-        click.echo(f"Moorage engine version {own_version()}")
+        click.echo(f"Moorage engine version {__version__}")
         ctx.exit()
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

@@ -33,12 +33,12 @@ def forwarded(client: Client, path: str, *, proxy: bool, resize: bool) -> Iterat
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def resized(client: Client, path: str) -> None:
+def resized(client: Client, path: str, *, larger_by: int = 0) -> None:
     """Tell the container's terminal the size of ours, if it has one; that it has ended meanwhile is no error."""
     now = size()
     if now is not None and now != (0, 0):
         with suppress(Refused, Broken, Unreachable):
-            client.do("POST", f"{path}/resize", {"h": now[0], "w": now[1]})
+            client.do("POST", f"{path}/resize", {"h": now[0] + larger_by, "w": now[1] + larger_by})
 
 
 def _all() -> set[signal.Signals]:

@@ -67,20 +67,22 @@ class Listing:
             click.echo(text)
 
 
-def rendered(form: str, value: Any) -> str:
-    """One value by a template. Raises: Failure."""
-    return next(iter(_rendered(_unescaped(form), [value])))
+def rendered(form: str, value: Any, *, told_as: str = "") -> str:
+    """One value by a template. Raises: Failure, whose text begins with `told_as`."""
+    return next(iter(_rendered(_unescaped(form), [value], told_as)))
 
 
-def _rendered(form: str, rows: Iterable[Any]) -> Iterable[str]:
-    from runtime.cli.template_functions import TemplateError
+def _rendered(form: str, rows: Iterable[Any], told_as: str = "") -> Iterable[str]:
+    from runtime.cli.template_functions import ParseError, TemplateError
     from runtime.cli.templates import Template  # most commands print a table
 
     try:
         template = Template(form)
         return [template.render(row) for row in rows]
+    except ParseError as error:
+        raise Failure(f"{told_as or 'failed to parse template: '}{error}", 64 if told_as else 1) from error
     except TemplateError as error:
-        raise Failure(str(error), 64 if "parsing" in str(error) else 1) from error
+        raise Failure(f"{told_as or 'failed to execute template: '}{error}") from error
 
 
 def _unescaped(form: str) -> str:

@@ -4,14 +4,21 @@ Source: https://pkg.go.dev/text/template#hdr-Functions, docker/cli templates/tem
 """
 
 import json as json_text
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+_VERB = re.compile(r"%[-+# 0]*\d*(?:\.\d+)?[vdsqxXobftT%]")
+
 
 class TemplateError(Exception):
-    """The template cannot be read, or does not fit the value. `str(error)` is Go's kind of sentence."""
+    """The template does not fit the value. `str(error)` is Go's kind of sentence."""
+
+
+class ParseError(TemplateError):
+    """The template cannot be read at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,8 @@ def text_of(value: Any) -> str:
 
 
 def _inner(value: Any) -> str:
+    if isinstance(value, Mapping) and not value:
+        return "{}"  # what the API has as an empty object within another is an empty struct in Docker (ExposedPorts)
     return "<nil>" if value is None else text_of(value)
 
 
@@ -68,11 +77,21 @@ def to_json(value: Any) -> str:
 
 
 def _printed(form: str, *values: Any) -> str:
-    python = form.replace("%v", "%s").replace("%q", "%s")
-    shown = tuple(
-        value if isinstance(value, int | float) and "%s" not in python else text_of(value) for value in values
-    )
-    return python % shown
+    left = list(values)
+
+    def put(match: re.Match[str]) -> str:
+        verb = match[0][-1]
+        if verb == "%":
+            return "%"
+        if not left:
+            return f"%!{verb}(MISSING)"
+        value = left.pop(0)
+        if verb in "dxXobf":
+            return str(match[0] % value)
+        text = json_text.dumps(value) if verb == "q" else text_of(value)
+        return (match[0][:-1] + "s") % text
+
+    return _VERB.sub(put, form)
 
 
 def _cut(value: str, length: int) -> str:

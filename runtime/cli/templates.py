@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.cli.template_functions import FUNCTIONS, Method, TemplateError, index, text_of, truth
+from runtime.cli.template_functions import FUNCTIONS, Method, ParseError, TemplateError, index, text_of, truth
 
 _ACTION = re.compile(
     r"\{\{(- )?\s*(/\*.*?\*/|(?:\"(?:\\.|[^\"\\])*\"|`[^`]*`|'[^']*'|[^\"`'])*?)\s*( -)?\}\}", re.DOTALL
@@ -38,7 +38,7 @@ class Template:
         pieces = list(_pieces(source))
         self._nodes, rest = _block(pieces, inside=False)
         if rest:
-            raise TemplateError(f"template parsing error: unexpected {{{{{rest[0].text}}}}}")
+            raise ParseError(f"template: :1: unexpected {{{{{rest[0].text}}}}}")
 
     def render(self, value: Any) -> str:
         """The template's text for one value. Raises: TemplateError."""
@@ -56,7 +56,7 @@ def _pieces(source: str) -> Iterator[Node]:
         place, trim = match.end(), bool(match[3])
     rest = source[place:]
     if "{{" in rest:
-        raise TemplateError("template parsing error: template: :1: unclosed action")
+        raise ParseError("template: :1: unclosed action")
     yield Node("text", rest.lstrip() if trim else rest)
 
 
@@ -73,11 +73,11 @@ def _block(pieces: list[Node], *, inside: bool) -> tuple[tuple[Node, ...], list[
             node, pieces = _branch(word, argument, pieces)
             nodes.append(node)
         elif piece.kind == "action" and word in {"define", "block", "template", "break", "continue"}:
-            raise TemplateError(f"template parsing error: {{{{{word}}}}} is not supported here")
+            raise ParseError(f"template: :1: {{{{{word}}}}} is not supported here")
         else:
             nodes.append(piece)
     if inside:
-        raise TemplateError("template parsing error: template: :1: unexpected EOF")
+        raise ParseError("template: :1: unexpected EOF")
     return tuple(nodes), pieces
 
 
@@ -158,7 +158,7 @@ class Pipeline:
             self._place += 1
             found = self._command((found,))
         if self._peek() != ("", ""):
-            raise TemplateError(f"template parsing error: unexpected {self._peek()[1]!r} in {{{{{self._text}}}}}")
+            raise ParseError(f"template: :1: unexpected {self._peek()[1]!r} in {{{{{self._text}}}}}")
         return found
 
     def _peek(self) -> tuple[str, str]:
@@ -203,7 +203,7 @@ class Pipeline:
             return self._path(self._named(word))
         if word == "(":
             return self._path(self._parenthesised())
-        raise TemplateError(f"template parsing error: missing value in {{{{{self._text}}}}}")
+        raise ParseError(f"template: :1: missing value in {{{{{self._text}}}}}")
 
     def _parenthesised(self) -> Any:
         found = self._command(())
@@ -211,7 +211,7 @@ class Pipeline:
             self._place += 1
             found = self._command((found,))
         if self._peek() != ("mark", ")"):
-            raise TemplateError(f"template parsing error: unclosed left paren in {{{{{self._text}}}}}")
+            raise ParseError(f"template: :1: unclosed left paren in {{{{{self._text}}}}}")
         self._place += 1
         return found
 
@@ -229,7 +229,7 @@ class Pipeline:
             return self._variables[word]
         what = "undefined variable" if word.startswith("$") else "function"
         missing = f'"{word}"' + ("" if word.startswith("$") else " not defined")
-        raise TemplateError(f"template parsing error: template: :1: {what} {missing}")
+        raise ParseError(f"template: :1: {what} {missing}")
 
 
 def _walk(value: Any, path: str, text: str) -> Any:
@@ -248,7 +248,7 @@ def _tokens(text: str) -> list[tuple[str, str]]:
     while place < len(text):
         match = _TOKEN.match(text, place)
         if match is None:
-            raise TemplateError(f'template parsing error: template: :1: unexpected "{text[place:].strip()[:1]}"')
+            raise ParseError(f'template: :1: unexpected "{text[place:].strip()[:1]}"')
         found.append((match.lastgroup or "", match[match.lastgroup or 0]))
         place = match.end()
     return found

@@ -44,7 +44,7 @@ def raw(fd: int) -> Iterator[None]:
         return
     before = termios.tcgetattr(fd)
     try:
-        tty.setraw(fd)
+        tty.setraw(fd, termios.TCSANOW)  # what was typed ahead is for the container
         yield
     finally:
         termios.tcsetattr(fd, termios.TCSADRAIN, before)

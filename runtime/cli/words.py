@@ -60,6 +60,15 @@ def local_time(moment: float) -> str:
     return f"{local:%Y-%m-%d %H:%M:%S %z} {local.tzname()}"
 
 
+def go_time(text: str) -> str:
+    """Write an RFC 3339 text in UTC as Go prints times: `2026-01-02 15:04:05.123 +0000 UTC`."""
+    if not text.endswith("Z"):
+        return text
+    head, dot, fraction = text[:-1].replace("T", " ").partition(".")
+    fraction = fraction.rstrip("0")
+    return f"{head}{dot if fraction else ''}{fraction} +0000 UTC"
+
+
 def short_id(identifier: str) -> str:
     """Shorten an id or digest to Docker's twelve digits."""
     return identifier.rpartition(":")[2][:12]

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from runtime.containers.users import User
 from runtime.errors import BadParameter, EngineError
 
 CANNOT_INVOKE = 126
@@ -35,15 +36,6 @@ class Command:
     size: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who a process is, in the container's numbers."""
-
-    uid: int
-    gid: int
-    groups: tuple[int, ...] = ()
-
-
 class ExecFailed(EngineError):
     """The process did not start. `exit_code` is what Docker reports in its place."""
 
@@ -56,8 +48,52 @@ class ExecFailed(EngineError):
             self.status = 500
 
 
+def parse(body: Mapping[str, Any], *, detach_keys: bytes) -> Command:
+    """Read the body of POST /containers/(id)/exec. Raises: BadParameter."""
+    argv = _strings(body, "Cmd")
+    if not argv:
+        raise BadParameter("No exec command specified")
+    return Command(
+        argv,
+        env=_strings(body, "Env"),
+        user=_text(body, "User"),
+        workdir=_text(body, "WorkingDir"),
+        privileged=body.get("Privileged") is True,
+        terminal=body.get("Tty") is True,
+        stdin=body.get("AttachStdin") is True,
+        stdout=body.get("AttachStdout") is True,
+        stderr=body.get("AttachStderr") is True,
+        detach_keys=detach_keys,
+        size=console_size(body),
+    )
+
+
+def console_size(body: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Read `ConsoleSize`, a terminal's height and width. Raises: BadParameter."""
+    value = body.get("ConsoleSize")
+    if value is None:
+        return None
+    if isinstance(value, list) and len(value) == 2 and all(isinstance(n, int) and 0 <= n < 2**16 for n in value):
+        return value[0], value[1]
+    raise BadParameter(f"invalid console size: {value!r}")
+
+
+def _strings(body: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    value = body.get(name) or []
+    if not isinstance(value, list) or not all(isinstance(item, str) and "\0" not in item for item in value):
+        raise BadParameter(f"{name} has to be a list of strings")
+    return tuple(value)
+
+
+def _text(body: Mapping[str, Any], name: str) -> str:
+    value = body.get(name) or ""
+    if not isinstance(value, str) or "\0" in value:
+        raise BadParameter(f"{name} has to be a string")
+    return value
+
+
 def document(
-    base: Mapping[str, Any], command: Command, *, identity: Identity | None, capabilities: Iterable[str] | None
+    base: Mapping[str, Any], command: Command, *, identity: User | None, capabilities: Iterable[str] | None
 ) -> dict[str, Any]:
     """Write runc's process document.
 
@@ -67,7 +103,7 @@ def document(
     process = dict(base)
     process |= {
         "args": list(command.argv),
-        "env": environment(base.get("env", ()), command),
+        "env": environment(base.get("env", ()), command, identity.home if identity else ""),
         "cwd": command.workdir or base.get("cwd") or "/",
         "terminal": command.terminal,
     }
@@ -82,17 +118,17 @@ def document(
     return process
 
 
-def environment(base: Sequence[str], command: Command) -> list[str]:
+def environment(base: Sequence[str], command: Command, home: str = "") -> list[str]:
     """The container's environment with the command's over it; `NAME` without a value takes one away.
 
-    TERM is a terminal's, HOME the user's: runc looks the latter up where another user is asked for.
+    TERM is a terminal's; `home`: of another user than the container's.
     """
     values = dict(_split(item) for item in base)
     values.pop("TERM", None)
     if command.terminal:
         values["TERM"] = "xterm"
-    if command.user:
-        values.pop("HOME", None)
+    if home:
+        values["HOME"] = home
     for item in command.env:
         name, value = _split(item)
         if "=" in item:

@@ -177,12 +177,12 @@ def _backwards(fd: int, size: int) -> Iterator[tuple[int, bytes]]:
         yield 0, tail
 
 
-def shown(entry: Entry, *, begins: bool) -> bytes:
-    """Write an entry as `docker logs -t` does, its time in UTC before it; a piece within a line has none."""
-    if not begins:
-        return entry.data
+def shown(entry: Entry, details: bytes = b"", *, times: bool) -> bytes:
+    """Write the beginning of a line as `docker logs` does: its time in UTC, where that is asked for, and details."""
+    if not times:
+        return details + entry.data
     if entry.moment.endswith(b"+00:00"):
-        return entry.moment.removesuffix(b"+00:00") + b"Z " + entry.data
+        return entry.moment.removesuffix(b"+00:00") + b"Z " + details + entry.data
     with suppress(ValueError):
-        return rfc3339(entry.nanoseconds()).encode() + b" " + entry.data
-    return entry.moment + b" " + entry.data
+        return rfc3339(entry.nanoseconds()).encode() + b" " + details + entry.data
+    return entry.moment + b" " + details + entry.data

@@ -6,15 +6,18 @@ Offers two extensions: `moorage.hijack(status, headers) -> Duplex` gives the con
 
 import time
 from collections.abc import Mapping
+from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import h11
 
-from runtime.http.duplex import Duplex
+from runtime.http.duplex import BLOCK, Duplex
 
 Headers = list[tuple[bytes, bytes]]
 
+REASONS = MappingProxyType({status.value: status.phrase.encode() for status in HTTPStatus})
 BODILESS = frozenset({204, 304})
 
 
@@ -72,7 +75,8 @@ class Exchange:
         """Send a part of the answer, at the client's pace. Raises ConnectionError when the client is gone."""
         if message["type"] == "http.response.start":
             headers: Headers = [*message.get("headers", ()), (b"date", _date())]
-            self._answer = h11.Response(status_code=message["status"], headers=headers)
+            status = message["status"]
+            self._answer = h11.Response(status_code=status, headers=headers, reason=REASONS.get(status, b""))
             return
         if message["type"] != "http.response.body" or self._answer is None:
             raise RuntimeError(f"{message['type']} at a wrong time")
@@ -101,10 +105,10 @@ class Exchange:
         return self._duplex
 
 
-async def next_event(protocol: h11.Connection, duplex: Duplex) -> Any:
-    """Read until h11 has an event. Raises h11.RemoteProtocolError."""
+async def next_event(protocol: h11.Connection, duplex: Duplex, block: int = BLOCK) -> Any:
+    """Read, at most `block` bytes at a time, until h11 has an event. Raises h11.RemoteProtocolError."""
     while (event := protocol.next_event()) is h11.NEED_DATA:
-        protocol.receive_data(await duplex.read())
+        protocol.receive_data(await duplex.read(block))
     return event
 
 

@@ -60,6 +60,9 @@ class Room:
             return tx.uploads.count("ann")
 
 
+GRACE = timedelta(hours=24)
+
+
 @pytest.fixture(params=["files", "memory"])
 def room(request: pytest.FixtureRequest, catalog: Catalog, clock: Clock, place: Path) -> Iterator[Room]:
     """An empty registry: sessions live an hour, a subject has three, a blob has a million bytes."""
@@ -75,7 +78,7 @@ def room(request: pytest.FixtureRequest, catalog: Catalog, clock: Clock, place: 
         catalog,
         store,
         Uploads(catalog, stores, store="default", limits=limits),
-        Blobs(catalog, stores, audit),
+        Blobs(catalog, stores, audit, GRACE),
         Manifests(audit, allow_missing=False),
         clock,
     )

@@ -66,7 +66,11 @@ class House:
         """Read a blob as a pull does."""
         with self.catalog.read() as tx:
             blob = tx.blobs.linked_by_name(NAME.value, digest)
-        return b"".join(Blobs(self.catalog, self.stores, Audit(self.catalog, no_lines)).read(blob, 0, blob.size))
+        return b"".join(
+            Blobs(self.catalog, self.stores, Audit(self.catalog, no_lines), timedelta(hours=24)).read(
+                blob, 0, blob.size
+            )
+        )
 
     def blob(self, digest: Digest) -> Blob:
         """Look where a blob lies."""

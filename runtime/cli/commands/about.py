@@ -1,13 +1,13 @@
 """`moor version` and `moor info`. Source: docker/cli cli/command/system/{version,info}.go for the layout."""
 
 import os
-import platform
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
 
+from registry import __version__
 from runtime import API_VERSION
 from runtime.cli.client import Unreachable
 from runtime.cli.options import command
@@ -16,13 +16,6 @@ from runtime.cli.tables import rendered
 from runtime.cli.words import binary_size
 
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
-
-
-def own_version() -> str:
-    """The version of this package."""
-    from importlib.metadata import version  # some milliseconds, for two commands only
-
-    return version("moorage")
 
 
 @command(most=0)
@@ -48,10 +41,10 @@ def version(session: Session, form: str | None) -> int:
 
 def _client(session: Session) -> dict[str, Any]:
     return {
-        "Version": own_version(),
+        "Version": __version__,
         "ApiVersion": ".".join(map(str, API_VERSION)),
         "DefaultAPIVersion": ".".join(map(str, API_VERSION)),
-        "PythonVersion": platform.python_version(),
+        "PythonVersion": sys.version.split()[0],
         "Os": sys.platform,
         "Arch": MACHINES.get(os.uname().machine, os.uname().machine),
         "Socket": session.socket,
@@ -111,7 +104,7 @@ def info(session: Session, form: str | None) -> None:
         click.echo(rendered("{{json .}}" if form == "json" else form, found))
         return
     click.echo("Client: Moorage Engine")
-    click.echo(f" Version:    {own_version()}\n Debug Mode: false\n\nServer:")
+    click.echo(f" Version:    {__version__}\n Debug Mode: false\n\nServer:")
     for line in _info_lines(found):
         click.echo(line)
     for warning in found.get("Warnings") or ():

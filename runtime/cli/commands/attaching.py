@@ -21,14 +21,14 @@ def attach(session: Session, words: tuple[str, ...], detach_keys: str, no_stdin:
     found = session.client.json(f"/containers/{segment(words[0])}/json")
     state = found["State"]
     if not state["Running"]:
-        raise Failure("cannot attach to a stopped container, start it first")
+        raise Failure("You cannot attach to a stopped container, start it first")
     for name in ("Paused", "Restarting"):
         if state.get(name):
-            raise Failure(f"cannot attach to a {name.lower()} container, {_FIRST[name]} first")
+            raise Failure(f"You cannot attach to a {name.lower()} container, {_FIRST[name]}")
     return _join(session, found, detach_keys, stdin=not no_stdin, proxy=sig_proxy, starting=False)
 
 
-_FIRST = {"Paused": "unpause it", "Restarting": "wait until it is running"}
+_FIRST = {"Paused": "unpause it first", "Restarting": "wait until it is running"}
 
 
 @command("[OPTIONS] CONTAINER [CONTAINER...]", least=1, of="container")
@@ -51,7 +51,9 @@ def start(session: Session, words: tuple[str, ...], attach: bool, detach_keys: s
             failures.append((word, error))
     if failures:
         lines = [f"Error response from daemon: {error}" for _, error in failures]
-        raise Failure("\n".join([*lines, f"failed to start containers: {', '.join(word for word, _ in failures)}"]))
+        raise Failure(
+            "\n".join([*lines, f"Error: failed to start containers: {', '.join(word for word, _ in failures)}"])
+        )
     return 0
 
 
@@ -75,6 +77,13 @@ def _join(
             stream.close()
             raise
     left = attached(
-        session.client, path, stream, tty=tty, stdin=stdin, detach=detach, proxy=proxy and not (tty and not starting)
+        session.client,
+        path,
+        stream,
+        tty=tty,
+        stdin=stdin,
+        detach=detach,
+        proxy=proxy and not (tty and not starting),
+        redraw=not starting,
     )
     return 0 if left else wait_status(waiting)

@@ -84,7 +84,7 @@ def _row(image: Mapping[str, Any], repository: str, tag: str, digest: str, *, wh
         "CreatedSince": since(image["Created"]) if image["Created"] > 0 else "N/A",
         "CreatedAt": local_time(image["Created"]),
         "Size": size(image["Size"], 3),
-        "VirtualSize": size(image.get("VirtualSize", image["Size"]), 3),
+        "VirtualSize": size(image.get("VirtualSize", image["Size"])),
         "SharedSize": "N/A" if shared == -1 else size(shared),
         "UniqueSize": "N/A" if shared == -1 else size(image["Size"] - shared),
         "Containers": "N/A" if containers == -1 else str(containers),
@@ -115,7 +115,7 @@ def history(
 
 def _history_row(entry: Mapping[str, Any], *, human: bool, whole: bool) -> dict[str, Any]:
     by = entry["CreatedBy"].replace("\t", " ")
-    moment = datetime.fromtimestamp(entry["Created"]).astimezone().isoformat()
+    moment = datetime.fromtimestamp(entry["Created"]).astimezone().isoformat().replace("+00:00", "Z")
     return {
         "ID": entry["Id"] if whole else short_id(entry["Id"]),
         "CreatedSince": since(entry["Created"]) if human else moment,

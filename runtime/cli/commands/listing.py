@@ -89,6 +89,7 @@ def container_row(found: Mapping[str, Any], *, whole: bool) -> dict[str, Any]:
         "Label": Method(lambda name: labels.get(name, "")),
         "Mounts": ",".join(place if whole else cut(place, 15) for place in places),
         "LocalVolumes": str(sum(mount.get("Driver") == "local" for mount in mounts)),
+        "Platform": None,
         "Networks": ",".join((found.get("NetworkSettings") or {}).get("Networks") or ()),
     }
 

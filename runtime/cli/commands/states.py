@@ -105,7 +105,11 @@ def rm(session: Session, words: tuple[str, ...], force: bool, link: bool, volume
 @command("CONTAINER NEW_NAME", least=2, most=2, of="container")
 def rename(session: Session, words: tuple[str, ...]) -> None:
     """Rename a container."""
-    session.client.do("POST", f"/containers/{segment(words[0].strip())}/rename", {"name": words[1].strip()})
+    old, new = words[0].strip(), words[1].strip()
+    try:
+        session.client.do("POST", f"/containers/{segment(old)}/rename", {"name": new})
+    except Refused as error:
+        raise Failure(f"Error response from daemon: {error}\nError: failed to rename container named {old}") from error
 
 
 @command("CONTAINER [CONTAINER...]", least=1, of="container")

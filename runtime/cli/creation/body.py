@@ -29,8 +29,6 @@ _SAME_NAME = (
     ("UTSMode", "uts"),
     ("UsernsMode", "userns"),
     ("CgroupnsMode", "cgroupns"),
-    ("CapAdd", "cap_add"),
-    ("CapDrop", "cap_drop"),
     ("GroupAdd", "group_add"),
     ("ReadonlyRootfs", "read_only"),
     ("AutoRemove", "rm"),
@@ -132,9 +130,12 @@ def _streams(given: Given) -> dict[str, Any]:
 def _host(given: Given) -> dict[str, Any]:
     _check(given)
     options, paths = _security(given["security_opt"])
+    add, drop = values.capabilities(given["cap_add"], given["cap_drop"])
     found: dict[str, Any] = {
         "NetworkMode": endpoints.mode(given["network"]),
         "RestartPolicy": restart_policy(given["restart"] or "no"),
+        "CapAdd": add,
+        "CapDrop": drop,
         "SecurityOpt": options,
         "LogConfig": {"Type": given["log_driver"] or "", "Config": values.pairs(given["log_opt"])},
         "StorageOpt": values.pairs(given["storage_opt"]),

@@ -78,6 +78,18 @@ def device(text: str) -> dict[str, str]:
     return {"PathOnHost": parts[0], "PathInContainer": inside, "CgroupPermissions": mode}
 
 
+def capabilities(added: Iterable[str], dropped: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Capabilities with CAP_ before them, in order; ALL stands for every other, and what is added is not dropped."""
+    add, drop = ({_capability(text) for text in texts} for texts in (added, dropped))
+    add, drop = ({"ALL"} if "ALL" in names else names for names in (add, drop))
+    return sorted(add), sorted(drop - add)
+
+
+def _capability(text: str) -> str:
+    name = text.strip().upper()
+    return name if name == "ALL" or name.startswith("CAP_") else f"CAP_{name}"
+
+
 def cgroup_rule(text: str) -> str:
     """`c 1:3 rwm`."""
     if not _RULE.fullmatch(text):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from runtime.containers.exec_process import Command, Identity, document, environment, failure
+from runtime.containers.exec_process import Command, document, environment, failure, parse
+from runtime.containers.users import User
 from runtime.errors import BadParameter
 
 BASE = {
@@ -14,6 +15,37 @@ BASE = {
     "consoleSize": {"height": 1, "width": 1},
     "capabilities": {"bounding": ["CAP_CHOWN"]},
 }
+
+
+def test_a_request_is_read() -> None:
+    body = {
+        **{"Cmd": ["ls", "-l"], "Env": ["A=1"], "User": "web", "WorkingDir": "/srv", "Privileged": True, "Tty": True},
+        **{"AttachStdin": True, "AttachStdout": True, "AttachStderr": False, "ConsoleSize": [24, 80]},
+    }
+    assert parse(body, detach_keys=b"k") == Command(
+        ("ls", "-l"), ("A=1",), "web", "/srv", True, True, True, True, False, b"k", (24, 80)
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({}, "No exec command specified"),
+        ({"Cmd": []}, "No exec command specified"),
+        ({"Cmd": "ls"}, "Cmd has to be a list of strings"),
+        ({"Cmd": [1]}, "Cmd has to be a list of strings"),
+        ({"Cmd": ["a\0b"]}, "Cmd has to be a list of strings"),
+        ({"Cmd": ["a"], "Env": {"A": "1"}}, "Env has to be a list of strings"),
+        ({"Cmd": ["a"], "User": 5}, "User has to be a string"),
+        ({"Cmd": ["a"], "WorkingDir": "/a\0"}, "WorkingDir has to be a string"),
+        ({"Cmd": ["a"], "ConsoleSize": [1]}, "invalid console size"),
+        ({"Cmd": ["a"], "ConsoleSize": [1, -1]}, "invalid console size"),
+        ({"Cmd": ["a"], "ConsoleSize": "big"}, "invalid console size"),
+    ],
+)
+def test_requests_that_mean_nothing_are_refused(body: dict[str, object], words: str) -> None:
+    with pytest.raises(BadParameter, match=words):
+        parse(body, detach_keys=b"")
 
 
 def test_the_container_s_own_rules_hold() -> None:
@@ -32,12 +64,12 @@ def test_the_container_s_own_rules_hold() -> None:
 
 def test_another_user_directory_terminal_and_capabilities() -> None:
     command = Command(("ls",), user="5", workdir="/w", terminal=True, size=(2, 3))
-    made = document(BASE, command, identity=Identity(5, 6, (7,)), capabilities=["CAP_B", "CAP_A"])
+    made = document(BASE, command, identity=User(5, 6, (7,), "/home/five"), capabilities=["CAP_B", "CAP_A"])
     assert made["user"] == {"uid": 5, "gid": 6, "additionalGids": [7]}
     assert made["cwd"] == "/w"
     assert made["consoleSize"] == {"height": 2, "width": 3}
     assert made["capabilities"]["effective"] == ["CAP_A", "CAP_B"]
-    assert made["env"] == ["PATH=/bin", "A=0", "TERM=xterm"]
+    assert made["env"] == ["PATH=/bin", "HOME=/home/five", "A=0", "TERM=xterm"]
 
 
 def test_environment_is_laid_over_the_container_s() -> None:

@@ -131,9 +131,9 @@ def test_a_link_in_a_log_s_place_is_not_followed(tmp_path: Path) -> None:
 def test_times_are_shown_in_utc() -> None:
     entry = logs.parse(b"2026-01-02T05:04:05.000000006+02:00 stdout F x")
     assert entry is not None
-    assert logs.shown(entry, begins=True) == b"2026-01-02T03:04:05.000000006Z x\n"
-    assert logs.shown(entry, begins=False) == b"x\n"
-    assert logs.shown(Entry(b"sometime", STDOUT, b"y", True), begins=True) == b"sometime y"
+    assert logs.shown(entry, times=True) == b"2026-01-02T03:04:05.000000006Z x\n"
+    assert logs.shown(entry, b" ", times=False) == b" x\n"
+    assert logs.shown(Entry(b"sometime", STDOUT, b"y", True), times=True) == b"sometime y"
 
 
 def test_a_watch_tells_of_changes(tmp_path: Path) -> None:

@@ -1,0 +1,80 @@
+"""The composition root: from settings to the engine's services, a line each, and what they need done at start and end.
+
+No logic: whoever wants to know what a service is reads its own module.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+
+from runtime.config import Settings
+from runtime.containers.attach import Attachments
+from runtime.containers.containers import Containers
+from runtime.containers.files import Files
+from runtime.containers.neighbours import NoNetworks, NoVolumes
+from runtime.engine import Engine
+from runtime.events import Events
+from runtime.images.content import Content
+from runtime.images.images import Images
+from runtime.images.layers import Layers
+from runtime.images.neighbour import Neighbour
+from runtime.images.pull import Puller
+from runtime.images.push import Pusher
+from runtime.images.registries import Registries
+from runtime.images.removal import Removal, User
+from storage.digest import Digest
+
+THREADS = 64
+"""At most so many calls at work at a time; a thread is made when it is first needed."""
+
+
+@contextmanager
+def composed(settings: Settings) -> Iterator[Engine]:
+    """Make the services, recover what a killed daemon left, and end them in the end. Raises: EngineError."""
+    data = settings.data
+    with ExitStack() as stack:
+        threads = ThreadPoolExecutor(THREADS, "moor")
+        stack.callback(threads.shutdown)
+        events = Events()
+        content = Content(data / "content")
+        layers = Layers(data, content, userxattr=settings.rootless)
+        images = Images(data, content, layers, events, settings.default_registry)
+        attachments = Attachments()
+        containers = Containers(settings, events, images, NoNetworks(), NoVolumes(), attachments)
+        stack.callback(containers.close)
+        removal = Removal(images, lambda digest: _users(containers, digest))
+        containers.recover()
+        registries = _registries(settings)
+        puller = Puller(images, registries, parallel=settings.parallel_layers, neighbour=_neighbour(settings))
+        stack.callback(puller.close)
+        pusher = Pusher(images, registries)
+        stack.callback(pusher.close)
+        yield Engine(
+            settings=settings,
+            events=events,
+            threads=threads,
+            images=images,
+            removal=removal,
+            containers=containers,
+            execs=containers.execs,
+            attachments=attachments,
+            files=Files(containers.services),
+            registries=registries,
+            puller=puller,
+            pusher=pusher,
+        )
+
+
+def _registries(settings: Settings) -> Registries:
+    return Registries(settings.default_registry, settings.mirrors, frozenset(settings.insecure_registries))
+
+
+def _neighbour(settings: Settings) -> Neighbour | None:
+    """The registry on this machine whose files may be linked, where the settings name one."""
+    if settings.registry_data is None:
+        return None
+    return Neighbour(settings.registry_data, settings.registry_data_of or settings.default_registry)
+
+
+def _users(containers: Containers, image_id: Digest) -> list[User]:
+    return [User(each.id, each.state.alive) for each in containers.users_of(str(image_id))]
