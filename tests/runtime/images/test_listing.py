@@ -121,3 +121,10 @@ def test_history_joins_steps_and_layers(store: Store) -> None:
 
 def test_an_image_without_history_shows_its_layers(store: Store) -> None:
     assert [step.size for step in history(store.images, image(store, "app", files=["ab"]))] == [2]
+
+
+def test_a_history_that_begins_late_tells_of_the_topmost_layers(store: Store) -> None:
+    content = config_of([layer(store, "abc"), layer(store, "de")])
+    content = content.replace(b'"config": {}', b'"config": {}, "history": [{"created_by": "late"}]')
+    steps = history(store.images, store.images.register(content))
+    assert [(step.size, step.created_by) for step in steps] == [(2, "late"), (3, "")]
