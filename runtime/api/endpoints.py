@@ -21,6 +21,7 @@ from runtime.api import (
     images,
     info,
     logs,
+    networks,
     registries,
     running,
     stats,
@@ -93,4 +94,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/images/get", image_archives.save_many),
     Endpoint("POST", "/images/load", image_archives.load_images),
     Endpoint("GET", f"/distribution/{NAME}/json", registries.inspect_distributed),
+    Endpoint("GET", "/networks", networks.list_networks),
+    Endpoint("POST", "/networks/create", networks.create),
+    Endpoint("POST", "/networks/prune", networks.prune),
+    Endpoint("GET", f"/networks/{ID}", networks.inspect),
+    Endpoint("DELETE", f"/networks/{ID}", networks.remove),
 )

@@ -20,6 +20,11 @@ from runtime.doctor.tools import Tool
 from runtime.engine import Engine
 
 _MACHINE_ID = "/etc/machine-id"
+_LIMITS = (
+    *("MemoryLimit", "SwapLimit", "CpuCfsPeriod", "CpuCfsQuota", "CPUShares", "CPUSet"),
+    *("PidsLimit", "OomKillDisable"),
+)
+"""What the engine of an ordinary user cannot set (`runtime.rootless`)."""
 
 
 async def info(call: Call) -> ASGIApp:
@@ -34,6 +39,7 @@ def _info(engine: Engine) -> dict[str, Any]:
         **_counts(engine),
         **_drivers(settings),
         **_machine(machine),
+        **(dict.fromkeys(_LIMITS, False) if settings.rootless else {}),
         **_runtimes(tools.runtimes(settings.runtime)),
         **_registries(settings),
         "Debug": False,
