@@ -1,143 +1,120 @@
-"""`.dockerignore` as Docker reads it: which paths of a context stay at home. Pure; used by the command line too.
+"""`.dockerignore`: which paths of a context are left out, by Docker's rules, which are not git's. Pure.
 
-Not gitignore's rules: every pattern begins at the context's root, `!` takes back, the last that fits decides.
-Source: moby/patternmatcher (and its ignorefile), Dockerfile reference, ".dockerignore file".
+Each line is a pattern; the last one that fits a path, or a directory above it, decides, and `!` takes back.
+Source: moby/patternmatcher (patternmatcher.go, ignorefile/ignorefile.go), Go's path/filepath.Match and Clean.
 """
 
 import posixpath
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from runtime.errors import BadParameter
 
-_SPECIAL = frozenset(".$+()|{}^")
+_ESCAPED = frozenset(".+()|{}$")
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """One line. `takes_back`: it began with `!`; `parts`: its names, for what may lie below a directory."""
+    """One line: what it fits, and whether it takes paths back (`!`)."""
 
     text: str
     takes_back: bool
     expression: re.Pattern[str]
 
     def fits(self, path: str) -> bool:
-        """Tell whether it fits a path, the whole of it."""
-        return self.expression.fullmatch(path) is not None
+        """Whether the pattern fits this path, or a directory above it."""
+        if self.expression.fullmatch(path):
+            return True
+        parts = path.split("/")
+        return any(self.expression.fullmatch("/".join(parts[:depth])) for depth in range(1, len(parts)))
 
 
 class Ignored:
-    """A `.dockerignore`: answers for paths relative to the context, with slashes."""
+    """The patterns of one .dockerignore."""
 
-    def __init__(self, patterns: Iterable[str]) -> None:
-        """Take the patterns as `lines` gives them. Raises BadParameter for one that means nothing."""
-        self._patterns = tuple(_pattern(text) for text in patterns if text.strip())
-        self.takes_back = any(each.takes_back for each in self._patterns)
-        """Whether something below an ignored directory may be wanted after all, so that one has to look there."""
+    def __init__(self, patterns: Sequence[Pattern]) -> None:
+        self._patterns = tuple(patterns)
+        self._back = tuple(pattern for pattern in self._patterns if pattern.takes_back)
 
-    def __call__(self, path: str) -> bool:
-        """Tell whether a path is left out; a pattern that fits a directory fits all below it."""
-        path = _clean(path)
-        if path == ".":
-            return False
-        parts = path.split("/")
-        above = ["/".join(parts[:end]) for end in range(1, len(parts) + 1)]
-        ignored = False
-        for each in self._patterns:
-            if each.takes_back == ignored and any(each.fits(place) for place in above):
-                ignored = not each.takes_back
-        return ignored
+    def leaves_out(self, path: str) -> bool:
+        """Whether a path below the context, with slashes and no leading one, is left out."""
+        out = False
+        for pattern in self._patterns:
+            # A pattern that could only say what is so already need not be tried.
+            if pattern.takes_back == out and pattern.fits(path):
+                out = not pattern.takes_back
+        return out
+
+    def judged(self, path: str, above: tuple[bool, ...] = ()) -> tuple[bool, tuple[bool, ...]]:
+        """Say the same of a path that a walk has come to, as Docker's own walk does.
+
+        `above` is the second value for the directory that the path is in, () at the top: which patterns decided there.
+        A `!` that names a directory takes back what an earlier pattern left out with it, not what one names below it.
+        """
+        out, decided = False, list[bool]()
+        for place, pattern in enumerate(self._patterns):
+            fits = bool(above) and above[place]
+            if not fits and pattern.takes_back == out:
+                fits = bool(pattern.expression.fullmatch(path))
+            decided.append(fits)
+            if fits:
+                out = not pattern.takes_back
+        return out, tuple(decided)
+
+    def may_take_back_below(self, directory: str) -> bool:
+        """Whether a `!` pattern names something in a directory that is left out, so that it has to be looked into."""
+        return any(f"{pattern.text}/".startswith(f"{directory}/") for pattern in self._back)
 
 
-def read(text: str) -> Ignored:
-    """Read a `.dockerignore`. Raises BadParameter."""
-    return Ignored(lines(text))
+def parse(text: str, *always: str) -> Ignored:
+    """Read a .dockerignore; `always` are paths that are sent whatever it says. Raises: BadParameter."""
+    patterns = [_pattern(line) for line in _lines(text)]
+    ignored = Ignored(patterns)
+    return Ignored([*patterns, *(_pattern(f"!{path}") for path in always if ignored.leaves_out(path))])
 
 
-def lines(text: str) -> list[str]:
-    """Give a file's patterns: comments and empty lines left out, paths cleaned, no slash at the beginning."""
-    found = []
-    for number, line in enumerate(text.removeprefix("\ufeff").split("\n")):
-        if line.startswith("#"):
+def _lines(text: str) -> Iterator[str]:
+    for line in text.removeprefix("\ufeff").splitlines():
+        if line.startswith("#") or not line.strip():
             continue
-        pattern = line.strip()
-        if not pattern:
-            continue
-        takes_back = pattern.startswith("!")
-        if takes_back:
-            pattern = pattern[1:].strip()
-        if pattern:
-            pattern = _clean(pattern)
-            pattern = pattern[1:] if len(pattern) > 1 and pattern.startswith("/") else pattern
-        elif not takes_back:
-            continue
-        found.append(("!" if takes_back else "") + pattern)
-        if number > 100_000:
-            raise BadParameter("the .dockerignore has more than 100000 lines")
-    return found
+        line = line.strip()
+        back = line.startswith("!")
+        path = line[1:].strip() if back else line
+        if path:
+            path = posixpath.normpath(path)
+            path = path.lstrip("/") or "/"
+        yield f"!{path}" if back else path
 
 
-def _pattern(text: str) -> Pattern:
-    pattern = text.strip()
-    takes_back = pattern.startswith("!")
-    if takes_back:
-        pattern = pattern[1:]
-        if not pattern:
-            raise BadParameter('illegal exclusion pattern: "!"')
-    pattern = _clean(pattern)
+def _pattern(line: str) -> Pattern:
+    back = line.startswith("!")
+    text = line[1:] if back else line
+    if not text:
+        raise BadParameter('illegal exclusion pattern: "!"')
     try:
-        return Pattern(pattern, takes_back, re.compile(_expression(pattern), re.DOTALL))
+        return Pattern(text, back, re.compile("".join(_expression(text))))
     except re.error as error:
-        raise BadParameter(f"syntax error in pattern {text!r}: {error}") from None
+        raise BadParameter(f"error reading .dockerignore: {line!r} is no pattern: {error}") from error
 
 
-def _clean(path: str) -> str:
-    clean = posixpath.normpath(path)
-    return clean[1:] if clean.startswith("//") else clean
-
-
-def _expression(pattern: str) -> str:
-    """Write a pattern as a regular expression: `**` for any number of directories, `*`, `?`, `[a-z]`, escapes."""
-    parts = []
-    at = 0
-    while at < len(pattern):
-        char = pattern[at]
-        at += 1
-        if char == "*" and pattern[at : at + 1] == "*":
-            at += 1
-            if pattern[at : at + 1] == "/":
-                at += 1
-            parts.append(".*" if at >= len(pattern) else "(?:.*/)?")
-        elif char == "*":
-            parts.append("[^/]*")
-        elif char == "?":
-            parts.append("[^/]")
-        elif char == "\\":
-            parts.append(re.escape(pattern[at]) if at < len(pattern) else re.escape(char))
-            at += 1
-        elif char == "[":
-            group, at = _group(pattern, at)
-            parts.append(group)
+def _expression(text: str) -> Iterator[str]:
+    """The pieces of the regular expression that fits what the pattern does."""
+    place = 0
+    while place < len(text):
+        letter, rest = text[place], text[place + 1 :]
+        place += 1
+        if letter == "*" and rest.startswith("*"):
+            place += 1
+            if text.startswith("/", place):
+                place += 1
+            yield ".*" if place == len(text) else "(?:.*/)?"
+        elif letter == "*":
+            yield "[^/]*"
+        elif letter == "?":
+            yield "[^/]"
+        elif letter == "\\":
+            yield re.escape(rest[:1]) if rest else re.escape(letter)
+            place += 1
         else:
-            parts.append(re.escape(char))
-    return "".join(parts)
-
-
-def _group(pattern: str, at: int) -> tuple[str, int]:
-    """Write `[...]`; what it holds means the same as in a regular expression. Raises BadParameter where it has no end."""
-    inside = []
-    start = at
-    while at < len(pattern):
-        char = pattern[at]
-        at += 1
-        if char == "]" and inside:
-            return f"[{''.join(inside)}]", at
-        if char == "\\" and at < len(pattern):
-            inside.append(re.escape(pattern[at]))
-            at += 1
-        elif char == "^" and at - 1 == start:
-            inside.append(char)
-        else:
-            inside.append(char if char == "-" else re.escape(char))
-    raise BadParameter(f"syntax error in pattern {pattern!r}: [ has no ]")
+            yield f"\\{letter}" if letter in _ESCAPED else letter

@@ -19,7 +19,7 @@ _NAMES = {"dst": "target", "destination": "target", "src": "source", "readwrite"
 
 @dataclass(frozen=True, slots=True)
 class BuildMount:
-    """One mount. `source`: a path below `origin` (a stage, an image, or "" for the context); `size`: bytes, 0 unlimited."""
+    """One mount. `source`: a path below `origin` (a stage, an image, or "" for the context); `size`: bytes, or 0."""
 
     kind: str
     target: str
@@ -47,8 +47,10 @@ def read_mount(text: str) -> BuildMount:
         given[_NAMES.get(key, key)] = value if equals else "true"
     kind = given.pop("type", "bind")
     if kind in {"secret", "ssh"}:
-        raise Unsupported(f"RUN --mount=type={kind} needs BuildKit's session, which this engine has not; pass a file by "
-                          "the context and use --mount=type=bind")  # fmt: skip
+        raise Unsupported(
+            f"RUN --mount=type={kind} needs BuildKit's session, which this engine has not; give the file with the "
+            "context, and use --mount=type=bind"
+        )
     if kind not in _KEYS:
         raise BadParameter(f'unsupported mount type "{kind}"')
     for key in given:

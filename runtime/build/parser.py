@@ -225,7 +225,7 @@ def heredoc_of(word: str) -> Heredoc | None:
 
 def _filled(wanted: Heredoc, lines: _Lines) -> tuple[Heredoc, str]:
     """Read a document up to its end; with it the text as it was written."""
-    content = []
+    content: list[str] = []
     while (line := lines.next()) is not None:
         bare = line.rstrip("\r\n")
         if (bare.lstrip("\t") if wanted.chomps else bare) == wanted.name:

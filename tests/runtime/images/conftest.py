@@ -10,7 +10,11 @@ from runtime.events import Event, Events
 from runtime.images.content import Content
 from runtime.images.images import Images
 from runtime.images.layers import Layers
+from runtime.images.pull import Puller
+from runtime.images.registries import Registries
 from runtime.images.trees import remove_tree
+from tests.parts.images import Layout
+from tests.parts.server import RunningServer, start_moorage
 from tests.parts.tools import require_root
 
 REGISTRY = "localhost:5000"
@@ -24,12 +28,17 @@ class Store:
     content: Content
     layers: Layers
     images: Images
-    events: list[Event]
+    events: Events
 
     def reopened(self) -> "Store":
         """Close, and start anew."""
         self.layers.close()
         return open_store(self.data)
+
+    def heard(self) -> list[Event]:
+        """What was published so far."""
+        with self.events.listening(lambda _: None) as past:
+            return past
 
     def remains(self) -> list[str]:
         """What is half-done: names in the staging and ingest directories."""
@@ -41,10 +50,9 @@ def open_store(data: Path, *, userxattr: bool = False) -> Store:
     data.mkdir(mode=0o700, exist_ok=True)
     content = Content(data / "content")
     layers = Layers(data, content, userxattr=userxattr)
-    events, heard = Events(), list[Event]()
+    events = Events()
     images = Images(data, content, layers, events, REGISTRY)
-    events.listening(heard.append).__enter__()
-    return Store(data, content, layers, images, heard)
+    return Store(data, content, layers, images, events)
 
 
 @pytest.fixture
@@ -65,3 +73,24 @@ def victim(tmp_path: Path) -> Path:
     (directory / "file").write_bytes(b"untouched")
     (directory / "file").chmod(0o640)
     return directory
+
+
+@pytest.fixture(scope="package")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A registry with accounts."""
+    with start_moorage(tmp_path_factory.mktemp("moorage") / "data", accounts=True) as running:
+        yield running
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    """Where a test makes its images."""
+    return Layout(tmp_path / "layout")
+
+
+@pytest.fixture
+def puller(store: Store) -> Iterator[Puller]:
+    """The engine's puller."""
+    made = Puller(store.images, Registries(REGISTRY))
+    yield made
+    made.close()
