@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp
 
 from runtime.api import (
+    accounts,
     archive,
     attach,
     commit,
@@ -18,11 +19,14 @@ from runtime.api import (
     execs,
     image_archives,
     images,
+    info,
     logs,
+    networks,
     registries,
     running,
     stats,
     system,
+    usage,
 )
 from runtime.api.call import Call
 
@@ -77,7 +81,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", f"/images/{NAME}/json", images.inspect),
     Endpoint("GET", "/_ping", system.ping),
     Endpoint("GET", "/version", system.version),
+    Endpoint("GET", "/info", info.info),
+    Endpoint("POST", "/auth", accounts.check),
     Endpoint("GET", "/events", events.monitor),
+    Endpoint("GET", "/system/df", usage.usage),
     Endpoint("GET", f"/images/{NAME}/history", images.list_history),
     Endpoint("POST", f"/images/{NAME}/push", registries.push_image),
     Endpoint("POST", f"/images/{NAME}/tag", images.tag),
@@ -87,4 +94,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/images/get", image_archives.save_many),
     Endpoint("POST", "/images/load", image_archives.load_images),
     Endpoint("GET", f"/distribution/{NAME}/json", registries.inspect_distributed),
+    Endpoint("GET", "/networks", networks.list_networks),
+    Endpoint("POST", "/networks/create", networks.create),
+    Endpoint("POST", "/networks/prune", networks.prune),
+    Endpoint("GET", f"/networks/{ID}", networks.inspect),
+    Endpoint("DELETE", f"/networks/{ID}", networks.remove),
 )

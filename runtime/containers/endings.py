@@ -106,14 +106,14 @@ class Endings:
             container.removed = True
             services.register.remove(container)
             self._waits.pop(container.id, None)
-        services.cables.forget(container)
-        self.checks.forget(container)
-        with suppress(EngineError):
-            volumes.leave(services, container, with_anonymous=with_volumes)
-        services.images.layers.release(creation.holder(container.id))
-        shutil.rmtree(gone, ignore_errors=True)
-        services.tell(container, "destroy")
-        self._release(container, CONDITIONS, Exit(container.state.exit_code))
+            self.checks.forget(container)
+            services.cables.forget(container)
+            with suppress(EngineError):
+                volumes.leave(services, container, with_anonymous=with_volumes)
+            services.images.layers.release(creation.holder(container.id))
+            shutil.rmtree(gone, ignore_errors=True)
+            services.tell(container, "destroy")
+            self._release(container, CONDITIONS, Exit(container.state.exit_code))
 
     def finish(self, container: Container, *, at_start: bool = False) -> None:
         """A container whose supervisor has gone, its lock held: note its end, tidy up, and say what comes next."""

@@ -28,7 +28,8 @@ _GONE_WITHIN = 10.0
 def recover(services: Services, endings: Endings) -> None:
     """Put everything in order. Raises OSError where the data root cannot be used."""
     services.directory.mkdir(mode=0o700, exist_ok=True)
-    services.run.mkdir(mode=0o711, parents=True, exist_ok=True)
+    services.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+    services.run.chmod(0o700)
     found = _read(services)
     ended = [container for container in found if not _lives(services, container)]
     alive = {container.id: container.state.pid for container in found if container not in ended}

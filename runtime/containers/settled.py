@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from runtime.containers import capabilities, limits
+from runtime.containers import capabilities, limits, security
 from runtime.containers.signals import number as signal_number
 from runtime.errors import BadParameter
 
@@ -273,6 +273,7 @@ def _check_config(made: Mapping[str, Any]) -> None:
 
 def _check_host(made: Mapping[str, Any]) -> None:
     restart_policy(made["RestartPolicy"], made["AutoRemove"])
+    security.read(made["SecurityOpt"] or ())
     capabilities.check(made["CapAdd"] or (), made["CapDrop"] or ())
     limits.check(made, limits.processors())
     limits.ulimits(made["Ulimits"] or ())

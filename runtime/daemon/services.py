@@ -22,6 +22,7 @@ from runtime.images.pull import Puller
 from runtime.images.push import Pusher
 from runtime.images.registries import Registries
 from runtime.images.removal import Removal, User
+from runtime.networks.networks import Networks
 from storage.digest import Digest
 
 THREADS = 64
@@ -33,12 +34,13 @@ def composed(settings: Settings) -> Iterator[Engine]:
     """Make the services, recover what a killed daemon left, and end them in the end. Raises: EngineError."""
     data = settings.data
     with ExitStack() as stack:
-        threads = ThreadPoolExecutor(THREADS, "moor")
-        stack.callback(threads.shutdown)
         events = Events()
         content = Content(data / "content")
         layers = Layers(data, content, userxattr=settings.rootless)
+        stack.callback(layers.close)
         images = Images(data, content, layers, events, settings.default_registry)
+        networks = Networks(settings, events)
+        stack.callback(networks.close)
         attachments = Attachments()
         containers = Containers(settings, events, images, NoNetworks(), NoVolumes(), attachments)
         stack.callback(containers.close)
@@ -49,6 +51,8 @@ def composed(settings: Settings) -> Iterator[Engine]:
         stack.callback(puller.close)
         pusher = Pusher(images, registries)
         stack.callback(pusher.close)
+        threads = ThreadPoolExecutor(THREADS, "moor")
+        stack.callback(threads.shutdown)  # the last made is the first ended: nothing works on services that are closed
         yield Engine(
             settings=settings,
             events=events,
@@ -62,6 +66,7 @@ def composed(settings: Settings) -> Iterator[Engine]:
             registries=registries,
             puller=puller,
             pusher=pusher,
+            networks=networks,
         )
 
 
