@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
+from benchmarks.garbage import RATIO
 from benchmarks.large import COPIES
 from benchmarks.peers import BOTO3, DISTRIBUTION_3, MOORAGE_GRANIAN, MOORAGE_UVICORN, NGINX, OTHER
 from benchmarks.row import AGAIN, COST, FIRST, LARGEST, RATE, SPEED, TOGETHER, Metric, Row, Values
@@ -88,6 +89,7 @@ def _targets() -> tuple[Target, ...]:
         rows += [
             Target("a token costs a pull under 10 %", ("manifest-token",), (TOKEN_COST,), peer, 1 / 0.9),
             Target("blob PUT, 1.2 x Distribution 3", puts, (SPEED,), peer, 1.2, DISTRIBUTION_3),
+            Target("gc costs what it finds", ("gc",), (RATIO,), peer, 1.3),
             Target("ready within 1.5 s", ("start",), (FIRST, AGAIN), peer, 1.5),
             Target("at most 120 MiB a worker", ("memory",), (LARGEST,), peer, 120),
         ]

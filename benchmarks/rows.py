@@ -7,7 +7,7 @@ somebody else's business.
 import shutil
 from collections.abc import Callable
 
-from benchmarks import docker, seed, tokens
+from benchmarks import docker, garbage, seed, tokens
 from benchmarks.bench import Bench
 from benchmarks.loads import beside, heads, wrk
 from benchmarks.peers import Peer
@@ -142,6 +142,7 @@ ROWS = (
         get_small(seed.seed_repositories, "repositories", _catalog(seed.THOUSAND)),
     ),
     Row("catalog-1e6", "page of 100 of 10⁶ repositories", SMALL_GET, get_million(_catalog(seed.MILLION)), quick=False),
+    Row("gc", "gc of 10³ blobs", (garbage.RATIO, garbage.TOOK), garbage.collect, quick=False),
     Row("start", "start to ready", (FIRST, AGAIN), start_to_ready),
     Row("memory", "peak memory, 16 blobs of 512 MiB up, then down", (LARGEST, TOGETHER), memory, rounds=1),
     *S3_ROWS,

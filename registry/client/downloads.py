@@ -75,8 +75,8 @@ def _check_length(answer: Answer, expected: int) -> None:
     announced = answer.headers.get("Content-Length", "")
     if answer.headers.get("Content-Encoding", "identity") != "identity":
         raise Untrusted(f"{answer.url.origin} packs what was to come as it is")
-    if announced.isdecimal() and int(announced) != expected:
-        raise Untrusted(f"{answer.url.origin} answers with {announced} bytes in place of {expected}")
+    if announced and announced != str(expected):
+        raise Untrusted(f"{answer.url.origin} answers with {announced[:20]} bytes in place of {expected}")
 
 
 def whole(session: Session, repository: RepositoryName, descriptor: Descriptor) -> bytes:
@@ -86,10 +86,10 @@ def whole(session: Session, repository: RepositoryName, descriptor: Descriptor) 
     return b"".join(read(session, repository, descriptor, 0))
 
 
-def exists(session: Session, repository: RepositoryName, descriptor: Descriptor) -> bool:
+def exists(session: Session, repository: RepositoryName, descriptor: Descriptor, actions: str) -> bool:
     """Ask whether the registry has a blob, for this user, in this repository (end-2, HEAD). Raises Answered."""
     path = f"/v2/{repository}/blobs/{descriptor.digest}"
-    with session.ask("HEAD", path, (f"repository:{repository}:pull",)) as answer:
+    with session.ask("HEAD", path, (f"repository:{repository}:{actions}",)) as answer:
         if answer.status == 404:
             return False
         if answer.status != 200:

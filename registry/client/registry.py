@@ -150,9 +150,9 @@ class Registry:
             raise Untrusted(f"image config verification failed for digest {descriptor.digest}")
         return content
 
-    def has_blob(self, repository: RepositoryName, descriptor: Descriptor) -> bool:
-        """Ask whether a blob is there for this user. Raises Answered."""
-        return downloads.exists(self._session, repository, descriptor)
+    def has_blob(self, repository: RepositoryName, descriptor: Descriptor, actions: str = "pull") -> bool:
+        """Ask whether a blob is there for this user; `actions`: what the user is about to do. Raises Answered."""
+        return downloads.exists(self._session, repository, descriptor, actions)
 
     def mount(self, repository: RepositoryName, descriptor: Descriptor, source: RepositoryName) -> Url | None:
         """Ask for another repository's blob; None where it is here now, else where `push_blob` goes on."""

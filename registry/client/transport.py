@@ -116,7 +116,11 @@ class Answer:
 
     def close(self) -> None:
         """Give the connection back, or end it where the body was not read to its end."""
-        self._response.close() if self._response.length_remaining != 0 else self._response.release_conn()
+        if self._response.length_remaining == 0:
+            self._response.drain_conn()  # an empty body has an end, too, that has to be seen
+            self._response.release_conn()
+        else:
+            self._response.close()
 
     def _read(self, window: float, floor: int, limit: int) -> Iterator[bytes]:
         """Give the body in the blocks in which it comes, about `limit` bytes of it at most."""

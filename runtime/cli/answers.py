@@ -40,17 +40,20 @@ class Answer:
         if self._over:
             return
         self._over = True
-        if self.status in {204, 304}:
-            self._ended(True)
-        elif self.headers.get("transfer-encoding", "").lower() == "chunked":
-            yield from self._chunks()
-            self._ended(True)
-        elif "content-length" in self.headers:
-            yield from self._counted(int(self.headers["content-length"]))
-            self._ended(True)
-        else:
-            yield from iter(lambda: self._some(BLOCK), b"")
-            self._ended(False)
+        reusable = False
+        try:
+            if self.status in {204, 304}:
+                reusable = True
+            elif self.headers.get("transfer-encoding", "").lower() == "chunked":
+                yield from self._chunks()
+                reusable = True
+            elif "content-length" in self.headers:
+                yield from self._counted(int(self.headers["content-length"]))
+                reusable = True
+            else:
+                yield from iter(lambda: self._some(BLOCK), b"")
+        finally:
+            self._ended(reusable and self.headers.get("connection", "").lower() != "close")
 
     def read(self) -> bytes:
         """The whole body."""

@@ -9,6 +9,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from io import BufferedReader
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -86,17 +87,26 @@ class Client:
         """POST and take the connection over (attach, exec). Raises as `ask`."""
         target = f"/v{self.version}{path}{_query(query)}"
         connection, reader = self._dial()
-        self._send(connection, "POST", target, body, {"Connection": "Upgrade", "Upgrade": "tcp"})
-        answer = _head(reader, lambda whole: connection.close())
-        if answer.status >= 400:
-            raise Refused(answer.status, _sentence(answer))
-        return Hijacked(connection, reader)
+        stream = Hijacked(connection, reader)
+        try:
+            self._send(connection, "POST", target, body, {"Connection": "Upgrade", "Upgrade": "tcp"})
+            answer = _head(reader, lambda _whole: None)
+            if answer.status >= 400:
+                raise Refused(answer.status, _sentence(answer))
+        except (Broken, Refused):
+            stream.close()
+            raise
+        return stream
+
+    def close(self) -> None:
+        """Close what was kept for a next request."""
+        while self._idle:
+            connection, reader = self._idle.pop()
+            reader.close()
+            connection.close()
 
     def _exchange(self, method: str, target: str, body: Any, headers: Mapping[str, str]) -> Answer:
-        try:
-            connection, reader = self._idle.pop()
-        except IndexError:
-            connection, reader = self._dial()
+        connection, reader = self._kept() or self._dial()
 
         def ended(reusable: bool) -> None:
             if reusable:
@@ -105,11 +115,30 @@ class Client:
                 reader.close()
                 connection.close()
 
-        self._send(connection, method, target, body, headers)
-        answer = _head(reader, ended)
+        try:
+            self._send(connection, method, target, body, headers)
+            answer = _head(reader, ended)
+        except Broken:
+            ended(False)
+            raise
         if method == "HEAD":
             answer.bodiless()
         return answer
+
+    def _kept(self) -> tuple[socket.socket, BufferedReader] | None:
+        """A connection of an earlier request that the daemon has not closed since."""
+        with suppress(IndexError):
+            while True:
+                connection, reader = self._idle.pop()
+                try:
+                    connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+                except BlockingIOError:
+                    return connection, reader
+                except OSError:
+                    pass
+                reader.close()
+                connection.close()
+        return None
 
     def _dial(self) -> tuple[socket.socket, BufferedReader]:
         connection = socket.socket(socket.AF_UNIX)
@@ -190,7 +219,7 @@ def _unreachable(path: str, error: OSError) -> Unreachable:
     if isinstance(error, PermissionError):
         return Unreachable(
             f"permission denied while trying to connect to the engine's socket at unix://{path}; "
-            "root and the members of its group (moorage) may"
+            "root and the members of its group (moor, as it comes) may"
         )
     absent = isinstance(error, FileNotFoundError | ConnectionRefusedError | NotADirectoryError)
     return Unreachable(

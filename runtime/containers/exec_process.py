@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from runtime.containers.users import User
 from runtime.errors import BadParameter, EngineError
 
 CANNOT_INVOKE = 126
@@ -33,15 +34,6 @@ class Command:
     stderr: bool = True
     detach_keys: bytes = b""
     size: tuple[int, int] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who a process is, in the container's numbers."""
-
-    uid: int
-    gid: int
-    groups: tuple[int, ...] = ()
 
 
 class ExecFailed(EngineError):
@@ -101,7 +93,7 @@ def _text(body: Mapping[str, Any], name: str) -> str:
 
 
 def document(
-    base: Mapping[str, Any], command: Command, *, identity: Identity | None, capabilities: Iterable[str] | None
+    base: Mapping[str, Any], command: Command, *, identity: User | None, capabilities: Iterable[str] | None
 ) -> dict[str, Any]:
     """Write runc's process document.
 
@@ -111,7 +103,7 @@ def document(
     process = dict(base)
     process |= {
         "args": list(command.argv),
-        "env": environment(base.get("env", ()), command),
+        "env": environment(base.get("env", ()), command, identity.home if identity else ""),
         "cwd": command.workdir or base.get("cwd") or "/",
         "terminal": command.terminal,
     }
@@ -126,17 +118,17 @@ def document(
     return process
 
 
-def environment(base: Sequence[str], command: Command) -> list[str]:
+def environment(base: Sequence[str], command: Command, home: str = "") -> list[str]:
     """The container's environment with the command's over it; `NAME` without a value takes one away.
 
-    TERM is a terminal's, HOME the user's: runc looks the latter up where another user is asked for.
+    TERM is a terminal's; `home`: of another user than the container's.
     """
     values = dict(_split(item) for item in base)
     values.pop("TERM", None)
     if command.terminal:
         values["TERM"] = "xterm"
-    if command.user:
-        values.pop("HOME", None)
+    if home:
+        values["HOME"] = home
     for item in command.env:
         name, value = _split(item)
         if "=" in item:

@@ -11,7 +11,6 @@ import shutil
 import signal
 import subprocess
 import threading
-import tty
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -169,7 +168,6 @@ def _terminal_ends(command: Command, undo: ExitStack, given: ExitStack) -> Ends:
     ours, child = os.openpty()
     given.callback(os.close, child)
     undo.callback(os.close, ours)
-    tty.setraw(child)  # the container's own terminal echoes and edits: this one must not do it once more
     side = Terminal(ours)
     if command.size:
         side.resize(*command.size)

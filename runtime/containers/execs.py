@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from runtime.containers import exec_process, exec_run
-from runtime.containers.exec_process import CANNOT_INVOKE, Command, ExecFailed, Identity
+from runtime.containers.exec_process import CANNOT_INVOKE, Command, ExecFailed
 from runtime.containers.exec_run import Process
+from runtime.containers.users import User
 from runtime.containers.wires import gather
 from runtime.errors import Conflict, EngineError, NotFound
 
@@ -37,7 +38,7 @@ class Target:
 
     id: str
     process: Mapping[str, Any]
-    identity: Callable[[str], Identity]
+    identity: Callable[[str], User]
     capabilities: Callable[[], Sequence[str]]
 
 

@@ -18,6 +18,9 @@ from runtime.http.exchange import REASONS, Exchange, next_event
 HEAD_LIMIT = 64 * 1024
 """Bytes of a request's line and headers."""
 
+HEAD_BLOCK = 16 * 1024
+"""Bytes read at a time while a head comes: h11 counts only what it could not use yet."""
+
 HEAD_SECONDS = 30.0
 """From a head's first byte to its last; between requests a client may be still for as long as it likes."""
 
@@ -91,14 +94,16 @@ class Conversation:
     async def _request(self) -> h11.Request | None:
         """Read a head; None where no other comes."""
         if not self._protocol.trailing_data[0]:
-            first = await self._duplex.read()
+            first = await self._duplex.read(HEAD_BLOCK)
             if not first:
                 return None
             self._protocol.receive_data(first)
         async with asyncio.timeout(HEAD_SECONDS):
-            event = await next_event(self._protocol, self._duplex)
+            event = await next_event(self._protocol, self._duplex, HEAD_BLOCK)
         if not isinstance(event, h11.Request):
             return None
+        if event.http_version not in {b"1.0", b"1.1"}:
+            raise h11.RemoteProtocolError("only HTTP/1.0 and HTTP/1.1 are spoken here", 505)
         names = [name for name, _ in event.headers]
         if b"transfer-encoding" in names and b"content-length" in names:
             raise h11.RemoteProtocolError("both Content-Length and Transfer-Encoding", 400)

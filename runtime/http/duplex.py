@@ -59,6 +59,7 @@ class Duplex:
         self._ended = asyncio.Event()
         self._gone = asyncio.Event()
         self._closed = False
+        self._waiters: set[asyncio.Future[None]] = set()
         hangups.watch(connection.fileno(), self._gone.set)
 
     async def read(self, limit: int = BLOCK) -> bytes:
@@ -111,14 +112,13 @@ class Duplex:
         if self._closed:
             return
         self._closed = True
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)  # wakes who waits, before the descriptor is used anew
-        await asyncio.sleep(0)
         self._gone.set()
         self._ended.set()
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._socket)
         loop.remove_writer(self._socket)
+        for waiter in self._waiters:
+            _resolve(waiter)
         self._hangups.forget(self._socket.fileno())
         self._socket.close()
 
@@ -140,11 +140,13 @@ class Duplex:
         """Wait until the socket can be read, or written; a cancelled wait loses no byte."""
         loop = asyncio.get_running_loop()
         remove = loop.remove_reader if add == loop.add_reader else loop.remove_writer
-        ready = loop.create_future()
+        ready: asyncio.Future[None] = loop.create_future()
         add(self._socket, _resolve, ready)
+        self._waiters.add(ready)
         try:
             await ready
         finally:
+            self._waiters.discard(ready)
             if not self._closed:
                 remove(self._socket)
 

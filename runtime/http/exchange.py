@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 
 import h11
 
-from runtime.http.duplex import Duplex
+from runtime.http.duplex import BLOCK, Duplex
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -105,10 +105,10 @@ class Exchange:
         return self._duplex
 
 
-async def next_event(protocol: h11.Connection, duplex: Duplex) -> Any:
-    """Read until h11 has an event. Raises h11.RemoteProtocolError."""
+async def next_event(protocol: h11.Connection, duplex: Duplex, block: int = BLOCK) -> Any:
+    """Read, at most `block` bytes at a time, until h11 has an event. Raises h11.RemoteProtocolError."""
     while (event := protocol.next_event()) is h11.NEED_DATA:
-        protocol.receive_data(await duplex.read())
+        protocol.receive_data(await duplex.read(block))
     return event
 
 

@@ -22,5 +22,5 @@ def doctor(session: Session) -> int:
     worst = 0
     for finding in findings():
         click.echo(str(finding))
-        worst = max(worst, 0 if finding.good else 1)
+        worst = max(worst, int(finding.serious))
     return worst

@@ -32,7 +32,7 @@ class Asked:
 
 @dataclass(slots=True)
 class Recorder:
-    """The daemon: where it listens, what it was asked, and what it answers to "POST /containers/create" and the rest."""
+    """The daemon: where it listens, what it was asked, and what it answers ({"POST /auth": (200, {...})})."""
 
     socket: Path
     answers: dict[str, tuple[int, Any]]

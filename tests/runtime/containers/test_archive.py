@@ -347,6 +347,12 @@ def test_an_export_is_the_root_without_what_is_bound_into_it(root: Path, tmp_pat
     assert "data/x" not in names
 
 
+def test_a_root_that_is_mounted_no_more_is_not_written_to(root: Path) -> None:
+    with pytest.raises(EngineError, match="the container has just ended"):
+        put(View(root, mounted=True), "/tmp", tar(("x", b"x")))
+    assert list((root / "tmp").iterdir()) == []
+
+
 def test_libraries_of_the_container_are_not_loaded(root: Path) -> None:
     """CVE-2019-14271: the process that copies loads libnss or a codec from the container's file system."""
     for name in ("lib/x86_64-linux-gnu/libnss_files.so.2", "usr/lib/python3.11/encodings/ascii.py"):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from runtime.containers.exec_process import Command, Identity, document, environment, failure, parse
+from runtime.containers.exec_process import Command, document, environment, failure, parse
+from runtime.containers.users import User
 from runtime.errors import BadParameter
 
 BASE = {
@@ -63,12 +64,12 @@ def test_the_container_s_own_rules_hold() -> None:
 
 def test_another_user_directory_terminal_and_capabilities() -> None:
     command = Command(("ls",), user="5", workdir="/w", terminal=True, size=(2, 3))
-    made = document(BASE, command, identity=Identity(5, 6, (7,)), capabilities=["CAP_B", "CAP_A"])
+    made = document(BASE, command, identity=User(5, 6, (7,), "/home/five"), capabilities=["CAP_B", "CAP_A"])
     assert made["user"] == {"uid": 5, "gid": 6, "additionalGids": [7]}
     assert made["cwd"] == "/w"
     assert made["consoleSize"] == {"height": 2, "width": 3}
     assert made["capabilities"]["effective"] == ["CAP_A", "CAP_B"]
-    assert made["env"] == ["PATH=/bin", "A=0", "TERM=xterm"]
+    assert made["env"] == ["PATH=/bin", "HOME=/home/five", "A=0", "TERM=xterm"]
 
 
 def test_environment_is_laid_over_the_container_s() -> None:

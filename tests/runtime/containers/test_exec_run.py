@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from runtime.containers import exec_process, exec_run
-from runtime.containers.exec_process import Command, ExecFailed, Identity
+from runtime.containers.exec_process import Command, ExecFailed
 from runtime.containers.exec_run import Process
+from runtime.containers.users import User
 from runtime.containers.wires import STDERR, STDOUT
 from tests.parts.bundles import PATIENCE, Bundle, running
 from tests.parts.tools import require
@@ -28,7 +29,7 @@ def bundle() -> Iterator[Bundle]:
         yield one
 
 
-def begin(bundle: Bundle, tmp_path: Path, *argv: str, identity: Identity | None = None, **chosen: Any) -> Process:
+def begin(bundle: Bundle, tmp_path: Path, *argv: str, identity: User | None = None, **chosen: Any) -> Process:
     base = json.loads((bundle.directory / "config.json").read_text())["process"]
     command = Command(argv, **chosen)
     document = exec_process.document(base, command, identity=identity, capabilities=None)
@@ -92,7 +93,7 @@ def test_a_terminal_shows_all_of_much_output(bundle: Bundle, tmp_path: Path) -> 
 def test_environment_directory_and_user(bundle: Bundle, tmp_path: Path) -> None:
     process = begin(
         *(bundle, tmp_path, "sh", "-c", "echo $A $TERM-$HOME; pwd; id"),
-        identity=Identity(1000, 1000, (2000,)),
+        identity=User(1000, 1000, (2000,), "/tmp"),
         env=("A=1",),
         user="worker",
         workdir="/tmp",

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from runtime.containers.exec_process import Command, ExecFailed, Identity
+from runtime.containers.exec_process import Command, ExecFailed
 from runtime.containers.execs import Execs, Target, process_of
+from runtime.containers.users import User
 from runtime.errors import BadParameter, Conflict, EngineError, NotFound
 from tests.parts.bundles import Bundle, running
 from tests.parts.tools import require
@@ -42,10 +43,10 @@ def execs(bundle: Bundle, tmp_path: Path, told: Told) -> Execs:
 
 @pytest.fixture
 def target(bundle: Bundle) -> Target:
-    def identity(user: str) -> Identity:
+    def identity(user: str) -> User:
         if user != "worker":
             raise BadParameter(f"unable to find user {user}: no matching entries in passwd file")
-        return Identity(1000, 1000)
+        return User(1000, 1000)
 
     return Target(bundle.id, process_of(bundle.directory), identity, lambda: ["CAP_CHOWN", "CAP_SYS_ADMIN"])
 

@@ -10,7 +10,11 @@ from runtime.events import Event, Events
 from runtime.images.content import Content
 from runtime.images.images import Images
 from runtime.images.layers import Layers
+from runtime.images.pull import Puller
+from runtime.images.registries import Registries
 from runtime.images.trees import remove_tree
+from tests.parts.images import Layout
+from tests.parts.server import RunningServer, start_moorage
 from tests.parts.tools import require_root
 
 REGISTRY = "localhost:5000"
@@ -65,3 +69,24 @@ def victim(tmp_path: Path) -> Path:
     (directory / "file").write_bytes(b"untouched")
     (directory / "file").chmod(0o640)
     return directory
+
+
+@pytest.fixture(scope="package")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A registry with accounts."""
+    with start_moorage(tmp_path_factory.mktemp("moorage") / "data", accounts=True) as running:
+        yield running
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    """Where a test makes its images."""
+    return Layout(tmp_path / "layout")
+
+
+@pytest.fixture
+def puller(store: Store) -> Iterator[Puller]:
+    """The engine's puller."""
+    made = Puller(store.images, Registries(REGISTRY))
+    yield made
+    made.close()
