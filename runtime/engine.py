@@ -14,6 +14,7 @@ from runtime.images.pull import Puller
 from runtime.images.push import Pusher
 from runtime.images.registries import Registries
 from runtime.images.removal import Removal
+from runtime.networks.networks import Networks
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +34,4 @@ class Engine:
     registries: Registries
     puller: Puller
     pusher: Pusher
+    networks: Networks

@@ -75,8 +75,8 @@ def _check_length(answer: Answer, expected: int) -> None:
     announced = answer.headers.get("Content-Length", "")
     if answer.headers.get("Content-Encoding", "identity") != "identity":
         raise Untrusted(f"{answer.url.origin} packs what was to come as it is")
-    if announced.isdecimal() and int(announced) != expected:
-        raise Untrusted(f"{answer.url.origin} answers with {announced} bytes in place of {expected}")
+    if announced and announced != str(expected):
+        raise Untrusted(f"{answer.url.origin} answers with {announced[:20]} bytes in place of {expected}")
 
 
 def whole(session: Session, repository: RepositoryName, descriptor: Descriptor) -> bytes:

@@ -240,6 +240,6 @@ def _reason(url: Url, error: BaseException) -> str:
             return where + "connection refused"
         if isinstance(cause, socket.gaierror):
             return f"dial tcp: lookup {url.origin.host}: no such host"
-        if isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError):
-            return "net/http: request canceled (Client.Timeout exceeded while awaiting headers)"
+    if any(isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError) for cause in causes):  # also refused ones
+        return "net/http: request canceled (Client.Timeout exceeded while awaiting headers)"
     return f"unexpected EOF: {causes[0]}"

@@ -98,10 +98,11 @@ def _listed(call: Call) -> list[dict[str, Any]]:
     every = call.flag("all") or limit > 0 or bool(set(filters) & {"status", "exited", "before", "since"})
     shown = [each for each in _filtered(engine, filters) if every or each.state.alive]
     shown = shown[:limit] if limit > 0 else shown
-    return [_line(engine, container, call.flag("size")) for container in shown]
+    return [line(engine, container, call.flag("size")) for container in shown]
 
 
-def _line(engine: Engine, container: Container, size: bool) -> dict[str, Any]:
+def line(engine: Engine, container: Container, size: bool) -> dict[str, Any]:
+    """A container as lists show it; with `size`, which is counted file by file."""
     made = listing.summary(
         container,
         image=_image_name(engine, container),

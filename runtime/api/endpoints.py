@@ -9,7 +9,25 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp
 
-from runtime.api import containers, image_archives, images, registries, running, system
+from runtime.api import (
+    accounts,
+    archive,
+    attach,
+    commit,
+    containers,
+    events,
+    execs,
+    image_archives,
+    images,
+    info,
+    logs,
+    networks,
+    registries,
+    running,
+    stats,
+    system,
+    usage,
+)
 from runtime.api.call import Call
 
 Handler = Callable[[Call], Awaitable[ASGIApp]]
@@ -42,12 +60,31 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("POST", f"/containers/{ID}/unpause", running.unpause),
     Endpoint("POST", f"/containers/{ID}/wait", running.wait),
     Endpoint("DELETE", f"/containers/{ID}", containers.remove),
+    Endpoint("POST", f"/containers/{ID}/attach", attach.attach),
+    Endpoint("POST", f"/containers/{ID}/resize", attach.resize),
+    Endpoint("GET", f"/containers/{ID}/logs", logs.logs),
+    Endpoint("GET", f"/containers/{ID}/top", stats.processes),
+    Endpoint("GET", f"/containers/{ID}/stats", stats.usage),
+    Endpoint("GET", f"/containers/{ID}/changes", archive.list_changes),
+    Endpoint("GET", f"/containers/{ID}/export", archive.export),
+    Endpoint("HEAD", f"/containers/{ID}/archive", archive.head),
+    Endpoint("GET", f"/containers/{ID}/archive", archive.get),
+    Endpoint("PUT", f"/containers/{ID}/archive", archive.put),
+    Endpoint("POST", f"/containers/{ID}/exec", execs.create),
+    Endpoint("POST", f"/exec/{ID}/start", execs.start),
+    Endpoint("POST", f"/exec/{ID}/resize", execs.resize),
+    Endpoint("GET", f"/exec/{ID}/json", execs.inspect),
+    Endpoint("POST", "/commit", commit.create),
     Endpoint("GET", "/images/json", images.list_images),
     Endpoint("POST", "/images/create", registries.create_image),
     Endpoint("GET", "/images/search", registries.search_images),
     Endpoint("GET", f"/images/{NAME}/json", images.inspect),
     Endpoint("GET", "/_ping", system.ping),
     Endpoint("GET", "/version", system.version),
+    Endpoint("GET", "/info", info.info),
+    Endpoint("POST", "/auth", accounts.check),
+    Endpoint("GET", "/events", events.monitor),
+    Endpoint("GET", "/system/df", usage.usage),
     Endpoint("GET", f"/images/{NAME}/history", images.list_history),
     Endpoint("POST", f"/images/{NAME}/push", registries.push_image),
     Endpoint("POST", f"/images/{NAME}/tag", images.tag),
@@ -57,4 +94,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/images/get", image_archives.save_many),
     Endpoint("POST", "/images/load", image_archives.load_images),
     Endpoint("GET", f"/distribution/{NAME}/json", registries.inspect_distributed),
+    Endpoint("GET", "/networks", networks.list_networks),
+    Endpoint("POST", "/networks/create", networks.create),
+    Endpoint("POST", "/networks/prune", networks.prune),
+    Endpoint("GET", f"/networks/{ID}", networks.inspect),
+    Endpoint("DELETE", f"/networks/{ID}", networks.remove),
 )

@@ -36,9 +36,6 @@ class Command:
     size: tuple[int, int] | None = None
 
 
-Identity = User
-
-
 class ExecFailed(EngineError):
     """The process did not start. `exit_code` is what Docker reports in its place."""
 

@@ -1,4 +1,4 @@
-"""What one more process in a running container needs of it: its own process's settings, and who its users are."""
+"""What other processes in a running container need of it: its own process's settings, and who its users are."""
 
 from runtime.containers import users
 from runtime.containers.execs import Target, process_of
@@ -14,8 +14,13 @@ def exec_target(services: Services, container: Container) -> Target:
         raise Conflict(f"container {container.id} is not running")
     if container.state.status == PAUSED:
         raise Conflict(f"Container {container.id} is paused, unpause the container before exec")
+    return Target(
+        container.id,
+        process_of(container.bundle),
+        lambda user: _identity(container, user),
+        lambda: tuple(sorted(services.capabilities)),
+    )
 
-    def identity(user: str) -> User:
-        return users.find(container.root, user, container.host_config["GroupAdd"] or ())
 
-    return Target(container.id, process_of(container.bundle), identity, lambda: sorted(services.capabilities))
+def _identity(container: Container, user: str) -> User:
+    return users.find(container.root, user, container.host_config["GroupAdd"] or ())

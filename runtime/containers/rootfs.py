@@ -22,6 +22,7 @@ _CLONE_FS = 0x00000200
 _MNT_DETACH, _UMOUNT_NOFOLLOW = 0x2, 0x8
 _NOSUID, _NODEV, _NOEXEC = 0x2, 0x4, 0x8
 _OPTIONS = ("index=off", "metacopy=off", "redirect_dir=off")
+_USER_OPTIONS = ("index=off", "userxattr")  # which forbids the other two, and with them whatever says so of them
 _PLACES = ("dev", "proc", "sys", "dev/pts", "dev/shm")
 _FILES = ("etc/hosts", "etc/hostname", "etc/resolv.conf", "dev/console", ".dockerenv")
 
@@ -30,7 +31,7 @@ class Roots:
     """Mounts below one data root."""
 
     def __init__(self, data: Path, *, userxattr: bool = False) -> None:
-        self._options = (*_OPTIONS, "userxattr") if userxattr else _OPTIONS
+        self._options = _USER_OPTIONS if userxattr else _OPTIONS
         self._data = data
         self._thread = ThreadPoolExecutor(1, "moor-mounts", initializer=_live_in, initargs=(data,))
 

@@ -11,7 +11,8 @@ from runtime.config import Settings
 from runtime.containers.attach import Attachments
 from runtime.containers.containers import Containers
 from runtime.containers.files import Files
-from runtime.containers.neighbours import NoNetworks, NoVolumes
+from runtime.containers.neighbours import NoVolumes
+from runtime.containers.wiring import Wiring
 from runtime.engine import Engine
 from runtime.events import Events
 from runtime.images.content import Content
@@ -22,6 +23,7 @@ from runtime.images.pull import Puller
 from runtime.images.push import Pusher
 from runtime.images.registries import Registries
 from runtime.images.removal import Removal, User
+from runtime.networks.networks import Networks
 from storage.digest import Digest
 
 THREADS = 64
@@ -33,14 +35,15 @@ def composed(settings: Settings) -> Iterator[Engine]:
     """Make the services, recover what a killed daemon left, and end them in the end. Raises: EngineError."""
     data = settings.data
     with ExitStack() as stack:
-        threads = ThreadPoolExecutor(THREADS, "moor")
-        stack.callback(threads.shutdown)
         events = Events()
         content = Content(data / "content")
         layers = Layers(data, content, userxattr=settings.rootless)
+        stack.callback(layers.close)
         images = Images(data, content, layers, events, settings.default_registry)
+        networks = Networks(settings, events)
+        stack.callback(networks.close)
         attachments = Attachments()
-        containers = Containers(settings, events, images, NoNetworks(), NoVolumes(), attachments)
+        containers = Containers(settings, events, images, Wiring(networks), NoVolumes(), attachments)
         stack.callback(containers.close)
         removal = Removal(images, lambda digest: _users(containers, digest))
         containers.recover()
@@ -49,6 +52,8 @@ def composed(settings: Settings) -> Iterator[Engine]:
         stack.callback(puller.close)
         pusher = Pusher(images, registries)
         stack.callback(pusher.close)
+        threads = ThreadPoolExecutor(THREADS, "moor")
+        stack.callback(threads.shutdown)  # the last made is the first ended: nothing works on services that are closed
         yield Engine(
             settings=settings,
             events=events,
@@ -62,6 +67,7 @@ def composed(settings: Settings) -> Iterator[Engine]:
             registries=registries,
             puller=puller,
             pusher=pusher,
+            networks=networks,
         )
 
 

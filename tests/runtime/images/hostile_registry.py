@@ -200,6 +200,8 @@ def _locked(refusal: bytes, opened: bytes | Act) -> Act:
 
 def _read(file: io.BufferedReader) -> Request | None:
     """Read a request; None at the end, or where it is none."""
+    if file.peek(1)[:1] == b"\x16":
+        return None  # a TLS client, which is to find out quickly that this is none of its servers
     words = file.readline(65536).decode("latin-1").split()
     if len(words) != 3:
         return None
