@@ -61,7 +61,7 @@ def parse(line: bytes) -> Entry | None:
 
 
 class LogReader:
-    """Reads one container's log, piece by piece; each `read` goes on where the last one ended."""
+    """Reads one container's log, piece by piece: the first `read` opens it, each goes on where the last one ended."""
 
     def __init__(self, path: Path, selection: Selection) -> None:
         self._path = path
@@ -70,9 +70,7 @@ class LogReader:
         self._fd = -1
         self.finished = False
         """An entry later than `until` has been met."""
-        self._open()
-        if self._fd >= 0 and selection.tail is not None:
-            os.lseek(self._fd, tail_offset(self._fd, selection.tail), os.SEEK_SET)
+        self._begun = False
 
     def read(self) -> list[Entry]:
         """Read on, at most a block of the log; an empty list where nothing more is there now.
@@ -98,6 +96,10 @@ class LogReader:
         """The next bytes; of the file that took this one's place, once this one is read to its end."""
         if self._fd < 0:
             self._open()
+        if not self._begun:
+            self._begun = True
+            if self._fd >= 0 and self._selection.tail is not None:
+                os.lseek(self._fd, tail_offset(self._fd, self._selection.tail), os.SEEK_SET)
         data = os.read(self._fd, BLOCK) if self._fd >= 0 else b""
         if not data and self._replaced():
             data = os.read(self._fd, BLOCK)  # written between the first look and the renaming

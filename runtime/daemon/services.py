@@ -11,7 +11,8 @@ from runtime.config import Settings
 from runtime.containers.attach import Attachments
 from runtime.containers.containers import Containers
 from runtime.containers.files import Files
-from runtime.containers.neighbours import NoNetworks, NoVolumes
+from runtime.containers.neighbours import NoVolumes
+from runtime.containers.wiring import Wiring
 from runtime.engine import Engine
 from runtime.events import Events
 from runtime.images.content import Content
@@ -42,7 +43,7 @@ def composed(settings: Settings) -> Iterator[Engine]:
         networks = Networks(settings, events)
         stack.callback(networks.close)
         attachments = Attachments()
-        containers = Containers(settings, events, images, NoNetworks(), NoVolumes(), attachments)
+        containers = Containers(settings, events, images, Wiring(networks), NoVolumes(), attachments)
         stack.callback(containers.close)
         removal = Removal(images, lambda digest: _users(containers, digest))
         containers.recover()
