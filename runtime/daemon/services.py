@@ -76,7 +76,6 @@ def composed(settings: Settings) -> Iterator[Engine]:
             registries=registries,
             puller=puller,
             pusher=pusher,
-            networks=networks,
         )
 
 
