@@ -26,8 +26,9 @@ class Settings:
     run: Path = Path("/run/moorage")
     """Sockets, mounts and the state of what runs: gone with the machine's next start."""
     socket: Path = Path("/run/moorage/engine.sock")
-    socket_group: str = "moorage"
-    """Members may use the socket, and are root by that. A group that does not exist is left out."""
+    socket_group: str = "moor"
+    """Members may use the socket, and are root by that. A group that does not exist is left out. It is not the group of
+    the registry's service: who breaks into the registry is not to be root."""
     default_registry: str = "localhost:5000"
     """Where `nginx` and `team/app` come from: names without a host are never asked of the internet."""
     mirrors: tuple[str, ...] = ()

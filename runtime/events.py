@@ -55,6 +55,11 @@ class Events:
         self._past: deque[Event] = deque(maxlen=KEPT)
         self._listeners: list[Listener] = []
 
+    @property
+    def listeners(self) -> int:
+        """How many listen."""
+        return len(self._listeners)
+
     def publish(self, event: Event) -> None:
         """Keep an event and tell every listener, in order."""
         with self._lock:

@@ -3,7 +3,9 @@
 import asyncio
 import base64
 import json
+import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
@@ -12,6 +14,7 @@ from starlette.types import Receive, Scope
 
 from runtime.engine import Engine
 from runtime.errors import BadParameter
+from runtime.moments import parse_rfc3339
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -19,6 +22,7 @@ T = TypeVar("T")
 BODY_LIMIT = 4 * 2**20
 """Bytes of JSON that a request may carry; archives are streamed and have no such limit."""
 
+_SECONDS = re.compile(r"(-?\d{1,12})(?:\.(\d{1,30}))?", re.ASCII)
 _FALSE = frozenset({"", "0", "no", "false", "none"})
 
 
@@ -61,6 +65,21 @@ class Call:
         except ValueError:
             raise BadParameter(f'strconv.Atoi: parsing "{value}": invalid syntax') from None
 
+    def moment(self, name: str) -> int | None:
+        """Read a moment, `SECONDS[.FRACTION]` since 1970 or RFC 3339, in nanoseconds; None where there is none.
+
+        Raises: BadParameter.
+        """
+        text = self.query.get(name)
+        if not text:
+            return None
+        match = _SECONDS.fullmatch(text)
+        if match is None:
+            with suppress(ValueError):
+                return parse_rfc3339(text)
+            raise BadParameter(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+        return int(match[1]) * 10**9 + int((match[2] or "").ljust(9, "0")[:9])
+
     def filters(self) -> dict[str, list[str]]:
         """Read `filters`: JSON of {name: [values]} or, from older clients, {name: {value: true}}.
 
@@ -73,7 +92,7 @@ class Call:
                 str(name): [str(v) for v in values if not isinstance(values, dict) or values[v]]
                 for name, values in given.items()
             }
-        except (ValueError, AttributeError, TypeError):
+        except (ValueError, AttributeError, TypeError, RecursionError):
             raise BadParameter(f"invalid filter {text!r}") from None
 
     def credentials(self) -> Mapping[str, Any]:
@@ -84,7 +103,7 @@ class Call:
         text = self.headers.get("x-registry-auth", "")
         try:
             found = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))) if text else {}
-        except ValueError:
+        except (ValueError, RecursionError):
             raise BadParameter("X-Registry-Auth is not base64url of a JSON object") from None
         return found if isinstance(found, dict) else {}
 
@@ -105,7 +124,7 @@ class Call:
         body = b"".join(pieces)
         try:
             found = json.loads(body) if body.strip() else {}
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BadParameter(f"invalid JSON: {error}") from None
         if not isinstance(found, dict):
             raise BadParameter("invalid JSON: the body is no object")

@@ -20,7 +20,7 @@ async def list_images(call: Call) -> ASGIApp:
     """GET /images/json: every image, the newest first. `all` changes nothing: there are no intermediate images."""
     images = call.engine.images
     found = await call.run(listed, images, call.filters())
-    return JSONResponse([_summary(images, image) for image in found])
+    return JSONResponse([summary(images, image) for image in found])
 
 
 async def inspect(call: Call) -> ASGIApp:
@@ -73,7 +73,8 @@ async def prune(call: Call) -> ASGIApp:
     return JSONResponse({"ImagesDeleted": [step.document() for step in steps] or None, "SpaceReclaimed": reclaimed})
 
 
-def _summary(images: Images, image: Image) -> dict[str, Any]:
+def summary(images: Images, image: Image) -> dict[str, Any]:
+    """An image as lists show it."""
     return {
         "Id": str(image.id),
         "ParentId": "",

@@ -43,8 +43,7 @@ def _version(runtime: str) -> dict[str, Any]:
         "MinAPIVersion": dotted(MIN_API_VERSION),
         "Os": "linux",
     }
-    names = ((runtime.rpartition("/")[2], runtime),) if runtime else (("runc", ""), ("crun", ""))
-    found = [tools.found(name, path) for name, path in (*names, ("conmon", ""))]
+    found = [*tools.runtimes(runtime), tools.found("conmon")]
     components = [{"Name": "Engine", "Version": own_version(), "Details": engine}]
     components += [
         {"Name": tool.name, "Version": tool.version, "Details": {"GitCommit": tool.commit}} for tool in found if tool

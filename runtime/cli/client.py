@@ -219,7 +219,7 @@ def _unreachable(path: str, error: OSError) -> Unreachable:
     if isinstance(error, PermissionError):
         return Unreachable(
             f"permission denied while trying to connect to the engine's socket at unix://{path}; "
-            "root and the members of its group (moorage) may"
+            "root and the members of its group (moor, as it comes) may"
         )
     absent = isinstance(error, FileNotFoundError | ConnectionRefusedError | NotADirectoryError)
     return Unreachable(

@@ -3,6 +3,7 @@
 Source: docker/cli cli/command/image/build/context.go.
 """
 
+import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,9 +11,11 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
+from runtime.build.ignore import Ignored, parse
 from runtime.cli.commands.archives import blocks_of
 from runtime.cli.options import Failure
 from runtime.cli.packing import END, packed, packed_bytes
+from runtime.errors import BadParameter
 
 DOCKERFILE = "Dockerfile"
 IGNORE = ".dockerignore"
@@ -81,5 +84,23 @@ def _archive(root: Path, dockerfile: str, outside: bytes | None) -> Iterator[byt
 
 
 def kept(root: Path, dockerfile: str) -> Iterator[str]:
-    """The names below a context that are sent, each directory before what is in it. Raises: Failure."""
-    raise NotImplementedError
+    """The names below a context that are sent, each directory before what is in it. Raises: Failure, OSError."""
+    try:
+        text = (root / IGNORE).read_text(encoding="utf-8", errors="surrogateescape")
+    except FileNotFoundError:
+        text = ""
+    try:
+        ignored = parse(text, IGNORE, dockerfile)
+    except BadParameter as error:
+        raise Failure(str(error)) from error
+    yield from _below(root, "", ignored, ())
+
+
+def _below(root: Path, directory: str, ignored: Ignored, above: tuple[bool, ...]) -> Iterator[str]:
+    for entry in sorted(os.scandir(root / directory), key=lambda entry: entry.name):
+        name = f"{directory}/{entry.name}" if directory else entry.name
+        out, decided = ignored.judged(name, above)
+        if not out:
+            yield name
+        if entry.is_dir(follow_symlinks=False) and (not out or ignored.may_take_back_below(name)):
+            yield from _below(root, name, ignored, decided)

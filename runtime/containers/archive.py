@@ -13,14 +13,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from runtime.containers.archive_input import plain
 from runtime.containers.jail import Bind
 from runtime.containers.wires import Pipe
 from runtime.errors import BadParameter, EngineError, Forbidden, NotFound
-from runtime.images.compression import unpacked
 
 STALL = 300.0
 """Seconds for which the process may say nothing and take nothing: a slow disk is waited for, no more."""
@@ -33,12 +33,16 @@ _ENOENT, _ENOTDIR, _EROFS = 2, 20, 30
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A container's file system: where its root is mounted, what is bound into it, and how the user calls it."""
+    """A container's file system: where its root is, what is bound into it, and how the user calls it.
+
+    `mounted`: the root is a mount of its own; where it is none any more, the container has just ended.
+    """
 
     root: Path
     binds: tuple[Bind, ...] = ()
     read_only: bool = False
     called: str = ""
+    mounted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ def pack(view: View, path: str) -> Iterator[tuple[PathStat, "Source"]]:
 @contextmanager
 def export(view: View) -> Iterator["Source"]:
     """Give the whole root as a tar, without what is bound into it."""
-    with _Child(View(view.root, (), False, view.called), "export", "/", sends=True) as child:
+    with _Child(replace(view, binds=(), read_only=False), "export", "/", sends=True) as child:
         yield Source(child)
 
 
@@ -83,7 +87,7 @@ def extract(
             owner: of everything, in place of the tar's.
     Raises: NotFound, BadParameter, Forbidden (read-only); what reading `blocks` raises. What came before stays.
     """
-    _, content = unpacked(blocks)
+    content = plain(blocks)
     with _Child(view, "extract", path, takes=True, keeps_kinds=keeps_kinds, owner=owner) as child:
         for block in content:
             if not child.write(block):
@@ -131,6 +135,7 @@ class _Child:
             "root": str(view.root),
             "binds": [(bind.source, bind.destination, bind.read_only) for bind in view.binds],
             "read_only": view.read_only,
+            "mounted": view.mounted,
             **more,
         }
         self._process = subprocess.Popen(

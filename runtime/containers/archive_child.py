@@ -30,7 +30,8 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.umask(0)
     try:
-        enter(request["root"], [Bind(*bind) for bind in request["binds"]], read_only=request["read_only"])
+        binds = [Bind(*bind) for bind in request["binds"]]
+        enter(request["root"], binds, read_only=request["read_only"], mounted=request["mounted"])
         _ACTIONS[request["action"]](request)
         answer({"done": True})
     except Refused as error:

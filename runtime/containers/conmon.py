@@ -118,7 +118,9 @@ def _answer(reader: int, log: Path) -> int:
         told = json.loads(line)
         pid = int(told["data"])
     except (ValueError, KeyError, TypeError):
-        raise CreateFailed(log.read_text(errors="replace")[-_SAID:].strip() or "conmon ended and said nothing") from None
+        raise CreateFailed(
+            log.read_text(errors="replace")[-_SAID:].strip() or "conmon ended and said nothing"
+        ) from None
     if pid <= 0:
         raise CreateFailed(str(told.get("message") or "").strip() or log.read_text(errors="replace")[-_SAID:].strip())
     return pid

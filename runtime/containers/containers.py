@@ -1,10 +1,9 @@
-"""The containers of this machine: made, started, stopped, looked for, removed. What the API and the builder call.
+"""The containers of this machine: made, started, stopped, looked for, removed; what the API and the builder call.
 
-Each does one thing and leaves the how to its neighbours: `creation`, `launch`, `endings`, `recovery`. A container's lock
-is held while it changes, and never while its end is waited for.
+Each call leaves the how to `creation`, `launch`, `endings`, `recovery` and `updates`. A container's lock is held while
+it changes, and never while its end is waited for.
 """
 
-import os
 from collections.abc import Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotInTime
@@ -12,13 +11,16 @@ from dataclasses import replace
 from typing import Any
 
 from runtime.config import Settings
-from runtime.containers import creation, endings, launch, recovery, signals, updates
+from runtime.containers import creation, endings, recovery, signals, updates
 from runtime.containers.endings import Endings
-from runtime.containers.execs import Target
+from runtime.containers.exec_process import Command
+from runtime.containers.execs import Execs, Target
+from runtime.containers.health import Health
 from runtime.containers.inside import exec_target
-from runtime.containers.model import CREATED, EXITED, PAUSED, RESTARTING, RUNNING, Container, Exit
+from runtime.containers.model import PAUSED, RESTARTING, RUNNING, Container, Exit
 from runtime.containers.names import Register
 from runtime.containers.neighbours import Cables, Stores, Streams
+from runtime.containers.oci_runtime import plain
 from runtime.containers.rootfs import Roots
 from runtime.containers.services import Services
 from runtime.errors import BadParameter, Conflict, EngineError, NotFound, NotModified
@@ -39,14 +41,16 @@ class Containers:
     ) -> None:
         roots = Roots(settings.data, userxattr=settings.rootless)
         self.services = Services(settings, events, images, cables, stores, streams, Register(), roots)
-        self._endings = Endings(self.services)
+        self.execs = Execs(lambda: self.services.runtime.command(), settings.run / "exec", self._tell_of)
+        self._endings = Endings(self.services, self._probe)
 
     def recover(self) -> None:
-        """Find what there is: what lives is watched again, what ended meanwhile has its end, what was half made goes."""
+        """Find what there is: what lives is watched, what ended meanwhile has its end, what was half made goes."""
         recovery.recover(self.services, self._endings)
 
     def close(self) -> None:
         """Stop watching. Containers live on."""
+        self.execs.close()
         self._endings.close()
         self.services.roots.close()
 
@@ -77,6 +81,10 @@ class Containers:
     def exec_target(self, container: Container) -> Target:
         """What one more process in it needs to know. Raises Conflict where it does not run."""
         return exec_target(self.services, container)
+
+    def health(self, container: Container) -> Health | None:
+        """What its healthcheck found."""
+        return self._endings.checks.of(container)
 
     def start(self, container: Container) -> None:
         """Start it. Raises: NotModified where it runs; Conflict; StartFailed in Docker's words."""
@@ -144,7 +152,10 @@ class Containers:
                 raise Conflict(f"Container {container.id} is already paused")
             if container.state.status != RUNNING:
                 raise Conflict(f"Container {container.id} is not running")
-            self._in_runtime(lambda: self.services.runtime.pause(container.id), f"Cannot pause container {container.id}")
+            try:
+                self.services.runtime.pause(container.id)
+            except ProgramFailed as error:
+                raise EngineError(f"Cannot pause container {container.id}: {plain(error.said)}") from error
             container.become(replace(container.state, status=PAUSED))
         self.tell(container, "pause")
 
@@ -180,6 +191,7 @@ class Containers:
                 container.name = old
                 raise EngineError(f"the name cannot be written: {error.strerror}") from error
             self.services.register.free(old)
+            self.services.cables.renamed(container)
         self.tell(container, "rename", {"oldName": f"/{old}"})
 
     def update(self, container: Container, body: Mapping[str, Any]) -> list[str]:
@@ -246,17 +258,21 @@ class Containers:
         except ProgramFailed as error:
             gone = ("process already finished", "container not running", "does not exist", "no such process")
             if not any(words in error.said.lower() for words in gone):
-                raise EngineError(f"cannot kill container: {container.name}: {error.said.strip()}") from error
+                raise EngineError(f"cannot kill container: {container.name}: {plain(error.said)}") from error
 
     def _resume(self, container: Container) -> None:
-        self._in_runtime(lambda: self.services.runtime.resume(container.id), f"Cannot unpause container {container.id}")
+        try:
+            self.services.runtime.resume(container.id)
+        except ProgramFailed as error:
+            if "not paused" not in error.said:  # SIGKILL lets it go on by itself
+                raise EngineError(f"Cannot unpause container {container.id}: {plain(error.said)}") from error
         container.become(replace(container.state, status=RUNNING))
 
-    def _in_runtime(self, action: Any, failed: str) -> None:
-        try:
-            action()
-        except ProgramFailed as error:
-            raise EngineError(f"{failed}: {error.said.strip()}") from error
+    def _tell_of(self, container_id: str, action: str, attributes: Mapping[str, str]) -> None:
+        self.tell(self.get(container_id), action, attributes)
+
+    def _probe(self, container: Container, command: Command, timeout: float, limit: int) -> tuple[int, bytes]:
+        return self.execs.run(self.exec_target(container), command, timeout=timeout, limit=limit)
 
     def _must_be(self, container: Container) -> None:
         if container.removed:

@@ -17,7 +17,7 @@ from runtime.containers import limits, mounts, rootfs, settled, volumes
 from runtime.containers.model import Container, Mount
 from runtime.containers.services import Services
 from runtime.errors import BadParameter, EngineError
-from runtime.images.images import Image
+from runtime.images.image import Image
 from storage import durable
 
 NEW = ".new-"
@@ -93,9 +93,7 @@ def _mounts(services: Services, host: Mapping[str, Any], config: Mapping[str, An
         found.setdefault(mount.target, mount)
     for mount in found.values():
         if mount.kind == "bind" and not mount.makes_source and not Path(mount.source).exists():
-            raise BadParameter(
-                f'invalid mount config for type "bind": bind source path does not exist: {mount.source}'
-            )
+            raise BadParameter(f'invalid mount config for type "bind": bind source path does not exist: {mount.source}')
     return tuple(found[target] for target in sorted(found))
 
 
@@ -120,7 +118,9 @@ def _make_directory(services: Services, container: Container, undo: ExitStack) -
         undo.callback(shutil.rmtree, building, ignore_errors=True)
         for name in ("bundle", "exits"):
             (building / name).mkdir(mode=0o700)
-        below = [services.settings.data / lower for lower in services.images.layers.lowerdirs(services.digests(container))]
+        below = [
+            services.settings.data / lower for lower in services.images.layers.lowerdirs(services.digests(container))
+        ]
         rootfs.prepare(building, below)
         target, container.directory = container.directory, building
         container.save()

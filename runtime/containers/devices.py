@@ -1,7 +1,7 @@
 """Device nodes: which a container has, and which its device cgroup lets it use.
 
-The allow list is Docker's (and the runtime-spec's own default devices): null, zero, full, random, urandom, tty, console,
-ptmx and pseudo-terminals; nodes may be made, but a made node opens only by a rule. `--device` adds, `--privileged` has all.
+The allow list is Docker's: null, zero, full, random, urandom, tty, console, ptmx and pseudo-terminals. Any node may be
+made, but opens only by a rule. `--device` adds one, `--privileged` has all.
 """
 
 import os
@@ -75,14 +75,18 @@ def _named(wanted: Mapping[str, Any]) -> list[dict[str, Any]]:
         return [node for node in found if node is not None]
     node = _node(real, target)
     if node is None:
-        raise BadParameter(f'error gathering device information while adding custom device "{source}": not a device node')
+        raise BadParameter(
+            f'error gathering device information while adding custom device "{source}": not a device node'
+        )
     return [node]
 
 
 def _every() -> Iterator[dict[str, Any]]:
     """The host's own devices; terminals and what runc makes itself are left out."""
     for directory, names, files in os.walk("/dev"):
-        names[:] = [name for name in names if name not in {"pts", "shm", "fd", "mqueue", ".lxc", ".lxd-mounts", ".udev"}]
+        names[:] = [
+            name for name in names if name not in {"pts", "shm", "fd", "mqueue", ".lxc", ".lxd-mounts", ".udev"}
+        ]
         for name in files:
             node = _node(Path(directory, name), f"{directory}/{name}") if name != "console" else None
             if node is not None:

@@ -14,12 +14,12 @@ from dataclasses import replace
 
 from runtime.containers import creation, launch, restart, volumes
 from runtime.containers.conmon import exit_file
-from runtime.containers.health import Checks
+from runtime.containers.health import Checks, Probe
 from runtime.containers.launch import StartFailed
-from runtime.containers.model import EXITED, RESTARTING, RUNNING, Container, Exit, State, Waiter
+from runtime.containers.model import EXITED, RESTARTING, Container, Exit, Waiter
 from runtime.containers.services import Services, log
 from runtime.containers.supervisor import Supervisor, supervises
-from runtime.errors import EngineError, NotFound
+from runtime.errors import EngineError
 
 NOT_RUNNING, NEXT_EXIT, REMOVED = "not-running", "next-exit", "removed"
 CONDITIONS = frozenset({NOT_RUNNING, NEXT_EXIT, REMOVED})
@@ -31,9 +31,9 @@ LOST = 255
 class Endings:
     """Starts containers and sees to their ends."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, probe: Probe) -> None:
         self._services = services
-        self.checks = Checks(services)
+        self.checks = Checks(probe, services.tell)
         self._supervisor = Supervisor(self._ended)
         self._lock = threading.Lock()
         self._timers: dict[str, threading.Timer] = {}
@@ -47,9 +47,9 @@ class Endings:
         try:
             launch.launch(self._services, container, restarts)
         except StartFailed as failed:
-            self._release(container, {NEXT_EXIT, NOT_RUNNING}, Exit(failed.exit_code, str(failed)))
+            self._release(container, {NEXT_EXIT, NOT_RUNNING}, Exit(failed.exit_code))
             if container.host_config["AutoRemove"]:
-                self._supervisor.submit(lambda: self._remove_quietly(container))
+                self.remove_later(container)
             raise
         self.watch(container)
         self._services.tell(container, "start")
@@ -63,9 +63,9 @@ class Endings:
         """Promise an end, the container's lock held."""
         future: Future[Exit] = Future()
         done = Exit(container.state.exit_code, container.state.error)
-        if container.removed:
-            future.set_result(done)
-        elif condition == NOT_RUNNING and not container.state.alive and container.state.status != RESTARTING:
+        if container.removed or (
+            condition == NOT_RUNNING and not container.state.alive and container.state.status != RESTARTING
+        ):
             future.set_result(done)
         else:
             container.waiters.append(Waiter(condition, future))
@@ -106,13 +106,14 @@ class Endings:
             container.removed = True
             services.register.remove(container)
             self._waits.pop(container.id, None)
-        services.cables.forget(container)
-        with suppress(EngineError):
-            volumes.leave(services, container, with_anonymous=with_volumes)
-        services.images.layers.release(creation.holder(container.id))
-        shutil.rmtree(gone, ignore_errors=True)
-        services.tell(container, "destroy")
-        self._release(container, CONDITIONS, Exit(container.state.exit_code))
+            self.checks.forget(container)
+            services.cables.forget(container)
+            with suppress(EngineError):
+                volumes.leave(services, container, with_anonymous=with_volumes)
+            services.images.layers.release(creation.holder(container.id))
+            shutil.rmtree(gone, ignore_errors=True)
+            services.tell(container, "destroy")
+            self._release(container, CONDITIONS, Exit(container.state.exit_code))
 
     def finish(self, container: Container, *, at_start: bool = False) -> None:
         """A container whose supervisor has gone, its lock held: note its end, tidy up, and say what comes next."""
@@ -133,9 +134,7 @@ class Endings:
         )
         if oom:
             self._services.tell(container, "oom")
-        self._services.tell(
-            container, "die", {"exitCode": str(code), "execDuration": str(ran // 10**9)}
-        )
+        self._services.tell(container, "die", {"exitCode": str(code), "execDuration": str(ran // 10**9)})
         again = container.id not in self._kept and restart.wanted(
             container.host_config["RestartPolicy"],
             exit_code=code,
@@ -150,11 +149,15 @@ class Endings:
             container.become(state)
         self._release(container, {NEXT_EXIT} if again else {NEXT_EXIT, NOT_RUNNING}, Exit(code))
         if not again and container.host_config["AutoRemove"] and container.id not in self._kept:
-            self._supervisor.submit(lambda: self._remove_quietly(container))
+            self.remove_later(container)
 
     def start_later(self, container: Container) -> None:
         """Recovery: a container that waits for its next start gets it."""
         self._start_later(container, 0)
+
+    def remove_later(self, container: Container) -> None:
+        """Recovery: a container that was to be removed at its end."""
+        self._supervisor.submit(lambda: self._remove_quietly(container))
 
     def close(self) -> None:
         """Stop watching and starting."""

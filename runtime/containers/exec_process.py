@@ -9,12 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.errors import BadParameter, EngineError
+from runtime.containers.users import User
+from runtime.errors import BadParameter, Conflict, EngineError
 
 CANNOT_INVOKE = 126
 NOT_FOUND = 127
 UNKNOWN = 128
 
+_ENDED = ("container does not exist", "stopped container", "container that has stopped", "container not running")
 _NO_SUCH_COMMAND = ("executable file not found", "no such file or directory")
 
 
@@ -33,15 +35,6 @@ class Command:
     stderr: bool = True
     detach_keys: bytes = b""
     size: tuple[int, int] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who a process is, in the container's numbers."""
-
-    uid: int
-    gid: int
-    groups: tuple[int, ...] = ()
 
 
 class ExecFailed(EngineError):
@@ -101,7 +94,7 @@ def _text(body: Mapping[str, Any], name: str) -> str:
 
 
 def document(
-    base: Mapping[str, Any], command: Command, *, identity: Identity | None, capabilities: Iterable[str] | None
+    base: Mapping[str, Any], command: Command, *, identity: User | None, capabilities: Iterable[str] | None
 ) -> dict[str, Any]:
     """Write runc's process document.
 
@@ -111,7 +104,7 @@ def document(
     process = dict(base)
     process |= {
         "args": list(command.argv),
-        "env": environment(base.get("env", ()), command),
+        "env": environment(base.get("env", ()), command, identity.home if identity else ""),
         "cwd": command.workdir or base.get("cwd") or "/",
         "terminal": command.terminal,
     }
@@ -126,17 +119,17 @@ def document(
     return process
 
 
-def environment(base: Sequence[str], command: Command) -> list[str]:
+def environment(base: Sequence[str], command: Command, home: str = "") -> list[str]:
     """The container's environment with the command's over it; `NAME` without a value takes one away.
 
-    TERM is a terminal's, HOME the user's: runc looks the latter up where another user is asked for.
+    TERM is a terminal's; `home`: of another user than the container's.
     """
     values = dict(_split(item) for item in base)
     values.pop("TERM", None)
     if command.terminal:
         values["TERM"] = "xterm"
-    if command.user:
-        values.pop("HOME", None)
+    if home:
+        values["HOME"] = home
     for item in command.env:
         name, value = _split(item)
         if "=" in item:
@@ -153,11 +146,15 @@ def _split(item: str) -> tuple[str, str]:
     return name, value
 
 
-def failure(log: str, said: str) -> ExecFailed:
-    """Say why a process did not start, in Docker's words. Args: log: runc's, in JSON lines; said: what it wrote."""
-    reason = _last_error(log) or said.strip()[-1000:] or "runc said nothing"
-    message = f"OCI runtime exec failed: {reason}: unknown"
+def failure(log: str, container_id: str) -> EngineError:
+    """Say why a process did not start, in Docker's words: ExecFailed, or Conflict where the container has just ended.
+
+    Args: log: runc's, in JSON lines.
+    """
+    message = f"OCI runtime exec failed: {_last_error(log) or 'runc said nothing'}: unknown"
     lowered = message.lower()
+    if any(words in lowered for words in _ENDED):
+        return Conflict(f"container {container_id} is not running")
     if "permission denied" in lowered:
         return ExecFailed(message, CANNOT_INVOKE)
     if "is a directory" in lowered:

@@ -8,6 +8,7 @@ Sources: mount_setattr(2), open_tree(2), move_mount(2); Linux 5.12.
 
 # ruff: noqa: PTH103, PTH116  # importing pathlib would take as long as copying a small file
 import ctypes
+import errno
 import os
 import stat
 from collections.abc import Iterable
@@ -43,11 +44,16 @@ class _Attributes(ctypes.Structure):
     )
 
 
-def enter(root: str, binds: Iterable[Bind], *, read_only: bool) -> None:
-    """Make `root`, with what is bound into it, this process's root directory. Raises OSError; end the process then."""
+def enter(root: str, binds: Iterable[Bind], *, read_only: bool, mounted: bool) -> None:
+    """Make `root`, with what is bound into it, this process's root directory. Raises OSError; end the process then.
+
+    `mounted`: it is to be a mount of its own; without one, writing there would be writing to the host.
+    """
     library = ctypes.CDLL(None, use_errno=True)
     trees = [(_tree(library, bind.source, bind.read_only), bind) for bind in binds]
     own = _tree(library, root, False)
+    if mounted and os.fstat(own).st_dev == os.stat(f"{root}/..").st_dev:
+        raise OSError(errno.ESTALE, "the container has just ended")
     _checked(library.unshare(_CLONE_NEWNS))
     _checked(library.mount(None, b"/", None, _MS_REC | _MS_SLAVE, None))
     _attach(library, own, root)

@@ -144,7 +144,9 @@ def _cpu(wanted: Mapping[str, Any]) -> dict[str, Any]:
         made |= {"period": _PERIOD, "quota": nano * _PERIOD // 10**9}
     words = {"shares": "CpuShares", "quota": "CpuQuota", "period": "CpuPeriod"}
     made |= {word: _number(wanted, name) for word, name in words.items() if _number(wanted, name)}
-    made |= {word: str(wanted[name]) for word, name in (("cpus", "CpusetCpus"), ("mems", "CpusetMems")) if wanted.get(name)}
+    made |= {
+        word: str(wanted[name]) for word, name in (("cpus", "CpusetCpus"), ("mems", "CpusetMems")) if wanted.get(name)
+    }
     return made
 
 

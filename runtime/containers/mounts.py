@@ -91,7 +91,9 @@ def _bind_mount(entry: Mapping[str, Any], source: str, target: str, writable: bo
     if not source:
         raise BadParameter('invalid mount config for type "bind": field Source must not be empty')
     if not source.startswith("/") or "\0" in source:
-        raise BadParameter(f"invalid mount config for type \"bind\": invalid mount path: '{source}' mount path must be absolute")
+        raise BadParameter(
+            f"invalid mount config for type \"bind\": invalid mount path: '{source}' mount path must be absolute"
+        )
     options = entry.get("BindOptions") or {}
     propagation = str(options.get("Propagation") or "rprivate")
     if propagation not in _PROPAGATIONS:

@@ -12,15 +12,83 @@ from runtime.errors import BadParameter, Conflict, NotFound
 
 _NAME = re.compile(r"/?[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 _HEX = re.compile(r"[0-9a-f]{1,64}")
-_MOODS = (
-    "brisk calm clear deep eager early fair fleet gentle glad hale keen kind level light lively mild neat patient plain "
-    "proud quick quiet ready sound steady sturdy swift tidy true trusty vivid warm wide"
-).split()
-_VESSELS = (
-    "barge barque brig caravel carrack clipper coaster cog corvette cutter dhow dinghy dory ferry frigate galley gig "
-    "hulk junk keel ketch launch lighter lugger packet pilot pinnace punt sampan schooner skiff sloop tender trawler "
-    "tug wherry xebec yacht yawl"
-).split()
+_MOODS = [
+    "brisk",
+    "calm",
+    "clear",
+    "deep",
+    "eager",
+    "early",
+    "fair",
+    "fleet",
+    "gentle",
+    "glad",
+    "hale",
+    "keen",
+    "kind",
+    "level",
+    "light",
+    "lively",
+    "mild",
+    "neat",
+    "patient",
+    "plain",
+    "proud",
+    "quick",
+    "quiet",
+    "ready",
+    "sound",
+    "steady",
+    "sturdy",
+    "swift",
+    "tidy",
+    "true",
+    "trusty",
+    "vivid",
+    "warm",
+    "wide",
+]
+_VESSELS = [
+    "barge",
+    "barque",
+    "brig",
+    "caravel",
+    "carrack",
+    "clipper",
+    "coaster",
+    "cog",
+    "corvette",
+    "cutter",
+    "dhow",
+    "dinghy",
+    "dory",
+    "ferry",
+    "frigate",
+    "galley",
+    "gig",
+    "hulk",
+    "junk",
+    "keel",
+    "ketch",
+    "launch",
+    "lighter",
+    "lugger",
+    "packet",
+    "pilot",
+    "pinnace",
+    "punt",
+    "sampan",
+    "schooner",
+    "skiff",
+    "sloop",
+    "tender",
+    "trawler",
+    "tug",
+    "wherry",
+    "xebec",
+    "yacht",
+    "yawl",
+]
 _TRIES = 50
 
 

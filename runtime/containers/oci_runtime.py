@@ -1,11 +1,12 @@
 """runc (or crun) as the engine calls it: one command, its root directory, and what its failures say.
 
-`create` is conmon's to call (`conmon`). Where cgroups are hybrid, crun sees them with the v2 part hidden, for it refuses
-that mixture; runc needs nothing.
+`create` is conmon's to call (`conmon`). Where cgroups are hybrid, crun is shown them without the v2 part, for it
+refuses the mixture; runc needs nothing.
 """
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -21,6 +22,8 @@ _HYBRID = Path("/sys/fs/cgroup/unified")
 _WRAPPER = """#!/bin/sh
 exec unshare -m --propagation slave sh -c 'umount {hybrid} && exec {crun} "$@"' crun "$@"
 """
+
+_LOG_PREFIX = re.compile(r'^(?:time="[^"]*" level=\w+ msg=)?"?(.*?)"?$', re.DOTALL)
 
 
 class OciRuntime:
@@ -77,7 +80,7 @@ class OciRuntime:
 
 
 def found(wanted: str, run: Path) -> OciRuntime:
-    """Find the runtime: the configured one, else runc, else crun. Raises Unavailable with the line that installs one."""
+    """Find the runtime: the configured one, else runc, else crun. Raises Unavailable with what installs one."""
     root = run / "oci"
     if wanted:
         if not os.access(wanted, os.X_OK):
@@ -97,3 +100,11 @@ def _wrapped(path: str, run: Path) -> str:
     wrapper.write_text(_WRAPPER.format(hybrid=_HYBRID, crun=path), encoding="utf-8")
     wrapper.chmod(0o700)
     return str(wrapper)
+
+
+def plain(said: str) -> str:
+    """What runc's last line of log says, without time and level."""
+    line = said.strip().splitlines()[-1] if said.strip() else "the runtime said nothing"
+    match = _LOG_PREFIX.match(line)
+    text = match[1] if match else line
+    return text.replace('\\"', '"').replace("\\\\", "\\").removesuffix(": unknown")

@@ -1,7 +1,7 @@
 """Opens files below a root as a process chrooted there would, so that no link of an image leads out of it.
 
-openat2(2) with RESOLVE_IN_ROOT: absolute links and `..` stay inside, /proc's magic links are refused. Only regular files
-are read, without waiting (a FIFO named /etc/passwd), and only so much of them.
+openat2(2) with RESOLVE_IN_ROOT: absolute links and `..` stay inside, /proc's magic links are refused. Only regular
+files are read, without waiting (a FIFO named /etc/passwd), and only so much of them.
 """
 
 import ctypes
@@ -41,7 +41,10 @@ def read_inside(root: Path, path: str, limit: int) -> bytes:
         return b""
     finally:
         os.close(directory)
-    with open(fd, "rb") as file:  # noqa: PTH123  # a descriptor, not a path
+    try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             return b""
-        return file.read(limit)
+        with open(fd, "rb", closefd=False) as file:  # a descriptor, not a path
+            return file.read(limit)
+    finally:
+        os.close(fd)

@@ -15,7 +15,12 @@ from runtime.errors import BadParameter
 
 _DATA = Path(__file__).with_name("seccomp.json")
 _ENOSYS = 38
-_GO_ARCHES = {"x86_64": {"amd64", "x86", "x32"}, "aarch64": {"arm64", "arm"}, "ppc64le": {"ppc64le"}, "s390x": {"s390x"}}
+_GO_ARCHES = {
+    "x86_64": {"amd64", "x86", "x32"},
+    "aarch64": {"arm64", "arm"},
+    "ppc64le": {"ppc64le"},
+    "s390x": {"s390x"},
+}
 
 
 class Seccomp:

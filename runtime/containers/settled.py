@@ -1,4 +1,4 @@
-"""What a client asks for, put together with what the image says: a container's Config and HostConfig, whole and checked.
+"""What a client asks for, with what the image says: a container's Config and HostConfig, whole and checked.
 
 Pure. JSON as in the Engine API's POST /containers/create; the image's part had its types checked when it was taken in.
 Rules as in Docker (moby, runconfig and daemon/commit.go, `merge`).
@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from runtime.containers import capabilities, limits
+from runtime.containers import capabilities, limits, security
 from runtime.containers.signals import number as signal_number
 from runtime.errors import BadParameter
 
@@ -17,6 +17,7 @@ _HOSTNAME = re.compile(r"[a-zA-Z0-9_.-]{0,253}")
 _RESTARTS = frozenset({"no", "", "always", "unless-stopped", "on-failure"})
 _SYSCTL = re.compile(r"[a-z0-9_]+(?:[./][a-zA-Z0-9_*-]+)+")
 _SYSCTLS = ("net.", "fs.mqueue.", "kernel.shm_rmid_forced")
+_CGROUP_PARENT = re.compile(r"(?:/?[a-zA-Z0-9_:-][a-zA-Z0-9_.:-]*)*/?")
 _IPC_SYSCTLS = frozenset({"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall",
                           "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced"})  # fmt: skip
 
@@ -220,7 +221,7 @@ def _checked(body: Mapping[str, Any], fields: Mapping[str, tuple[_Check, Any]]) 
 
 
 def _command(made: dict[str, Any], image: Mapping[str, Any]) -> None:
-    """Docker's rule: a client's entrypoint takes the image's command away; `--entrypoint ""` gives [""], which clears."""
+    """A client's entrypoint takes the image's command away; `--entrypoint ""` gives [""], which clears."""
     if not made["Entrypoint"]:
         made["Cmd"] = made["Cmd"] or image.get("Cmd")
         made["Entrypoint"] = image.get("Entrypoint")
@@ -273,6 +274,7 @@ def _check_config(made: Mapping[str, Any]) -> None:
 
 def _check_host(made: Mapping[str, Any]) -> None:
     restart_policy(made["RestartPolicy"], made["AutoRemove"])
+    security.read(made["SecurityOpt"] or ())
     capabilities.check(made["CapAdd"] or (), made["CapDrop"] or ())
     limits.check(made, limits.processors())
     limits.ulimits(made["Ulimits"] or ())
@@ -288,12 +290,19 @@ def _check_host(made: Mapping[str, Any]) -> None:
             raise BadParameter(f"invalid {name}: {value}")
     for name in made["Sysctls"] or {}:
         _check_sysctl(name.replace("/", "."), made)
+    _check_unsupported(made)
+
+
+def _check_unsupported(made: Mapping[str, Any]) -> None:
+    """Refuse what Docker has and this engine has not, or has only one of."""
+    if not _CGROUP_PARENT.fullmatch(made["CgroupParent"]) or len(made["CgroupParent"]) > 255:
+        raise BadParameter(f"invalid CgroupParent: {made['CgroupParent'][:255]!r}")
     if made["DeviceRequests"]:
         raise BadParameter('could not select device driver "" with capabilities: [[gpu]]')
     if made["Runtime"] not in {"runc", "crun", "io.containerd.runc.v2"}:
         raise BadParameter(f"unknown or invalid runtime name: {made['Runtime']}")
     if made["VolumeDriver"] not in {"", "local"}:
-        raise BadParameter(f"plugin \"{made['VolumeDriver']}\" not found")
+        raise BadParameter(f'plugin "{made["VolumeDriver"]}" not found')
     if made["StorageOpt"]:
         raise BadParameter("--storage-opt is supported only for overlay over xfs with 'pquota' mount option")
 

@@ -5,11 +5,11 @@ and read-only paths, devices.
 """
 
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.containers import devices, limits
+from runtime.containers import devices, groups, limits, security
 from runtime.containers.model import Container, Mount
 from runtime.containers.users import User
 
@@ -83,7 +83,7 @@ def _process(container: Container, found: Findings) -> dict[str, Any]:
         "env": _environment(config, found),
         "cwd": posixpath.normpath("/" + config["WorkingDir"].lstrip("/")),
         "capabilities": _capabilities(found),
-        "noNewPrivileges": no_new_privileges(host["SecurityOpt"] or ()),
+        "noNewPrivileges": security.read(host["SecurityOpt"] or ()).no_new_privileges,
         "oomScoreAdj": host["OomScoreAdj"],
         "rlimits": limits.ulimits(host["Ulimits"] or ()),
     }
@@ -106,19 +106,10 @@ def _environment(config: Mapping[str, Any], found: Findings) -> list[str]:
 
 
 def _capabilities(found: Findings) -> dict[str, list[str]]:
-    """All of them for root; another user has none until he runs what raises them. None are inheritable (CVE-2022-24769)."""
+    """All for root; another user has none until he runs what raises them. None are inheritable (CVE-2022-24769)."""
     names = list(found.capabilities)
     mine = names if found.user.uid == 0 else []
     return {"bounding": names, "effective": mine, "permitted": mine}
-
-
-def no_new_privileges(options: Sequence[str]) -> bool:
-    """Whether `--security-opt no-new-privileges` was given."""
-    for option in options:
-        name, _, value = option.replace(":", "=", 1).partition("=")
-        if name == "no-new-privileges":
-            return value.lower() in {"", "true", "1"}
-    return False
 
 
 def _linux(container: Container, found: Findings) -> dict[str, Any]:
@@ -130,10 +121,10 @@ def _linux(container: Container, found: Findings) -> dict[str, Any]:
         "sysctl": {name.replace("/", "."): value for name, value in (host["Sysctls"] or {}).items()},
         "devices": devices.nodes(host),
     }
-    if host["Privileged"]:
+    if host["Privileged"] or security.read(host["SecurityOpt"] or ()).unmasked:
         made |= {"maskedPaths": [], "readonlyPaths": []}
     if not found.rootless:
-        made["cgroupsPath"] = f"{host['CgroupParent'].rstrip('/') or '/moorage'}/{container.id}"
+        made["cgroupsPath"] = groups.name(container)
         made["resources"] = {**limits.resources(host, found.abilities), "devices": devices.rules(host)}
     if found.seccomp is not None:
         made["seccomp"] = dict(found.seccomp)
@@ -158,7 +149,9 @@ def _mounts(container: Container, found: Findings) -> list[dict[str, Any]]:
     made = [
         _entry("/proc", "proc", "proc", "nosuid", "noexec", "nodev"),
         _entry("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
-        _entry("/dev/pts", "devpts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"),
+        _entry(
+            "/dev/pts", "devpts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"
+        ),
         _entry("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", mode),
         _entry("/sys/fs/cgroup", "cgroup", "cgroup", mode, "nosuid", "noexec", "nodev"),
         _entry("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"),

@@ -8,6 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
 from runtime.config import Settings
+from runtime.containers.attach import Attachments
+from runtime.containers.containers import Containers
+from runtime.containers.files import Files
+from runtime.containers.networking import Connections, ContainerNetworks
+from runtime.containers.stored import ContainerVolumes
 from runtime.engine import Engine
 from runtime.events import Events
 from runtime.images.content import Content
@@ -17,7 +22,10 @@ from runtime.images.neighbour import Neighbour
 from runtime.images.pull import Puller
 from runtime.images.push import Pusher
 from runtime.images.registries import Registries
-from runtime.images.removal import Removal
+from runtime.images.removal import Removal, User
+from runtime.networks.networks import Networks
+from runtime.volumes.volumes import Volumes
+from storage.digest import Digest
 
 THREADS = 64
 """At most so many calls at work at a time; a thread is made when it is first needed."""
@@ -28,24 +36,43 @@ def composed(settings: Settings) -> Iterator[Engine]:
     """Make the services, recover what a killed daemon left, and end them in the end. Raises: EngineError."""
     data = settings.data
     with ExitStack() as stack:
-        threads = ThreadPoolExecutor(THREADS, "moor")
-        stack.callback(threads.shutdown)
         events = Events()
         content = Content(data / "content")
         layers = Layers(data, content, userxattr=settings.rootless)
+        stack.callback(layers.close)
         images = Images(data, content, layers, events, settings.default_registry)
-        removal = Removal(images, lambda _: ())
+        networks = Networks(settings, events)
+        stack.callback(networks.close)
+        volumes = Volumes(settings.data / "volumes", events)
+        attachments = Attachments()
+        containers = Containers(
+            settings, events, images, ContainerNetworks(networks), ContainerVolumes(volumes), attachments
+        )
+        stack.callback(containers.close)
+        removal = Removal(images, lambda digest: _users(containers, digest))
+        connections = Connections(networks, containers)
+        networks.watch(connections.refresh)
+        containers.recover()
         registries = _registries(settings)
         puller = Puller(images, registries, parallel=settings.parallel_layers, neighbour=_neighbour(settings))
         stack.callback(puller.close)
         pusher = Pusher(images, registries)
         stack.callback(pusher.close)
+        threads = ThreadPoolExecutor(THREADS, "moor")
+        stack.callback(threads.shutdown)  # the last made is the first ended: nothing works on services that are closed
         yield Engine(
             settings=settings,
             events=events,
             threads=threads,
             images=images,
             removal=removal,
+            networks=networks,
+            volumes=volumes,
+            connections=connections,
+            containers=containers,
+            execs=containers.execs,
+            attachments=attachments,
+            files=Files(containers.services),
             registries=registries,
             puller=puller,
             pusher=pusher,
@@ -61,3 +88,7 @@ def _neighbour(settings: Settings) -> Neighbour | None:
     if settings.registry_data is None:
         return None
     return Neighbour(settings.registry_data, settings.registry_data_of or settings.default_registry)
+
+
+def _users(containers: Containers, image_id: Digest) -> list[User]:
+    return [User(each.id, each.state.alive) for each in containers.users_of(str(image_id))]

@@ -39,6 +39,12 @@ def found(name: str, path: str = "") -> Tool | None:
     return Tool(name, where, version[1] if version else "", commit[1] if commit else "")
 
 
+def runtimes(path: str = "") -> list[Tool]:
+    """The low-level runtimes that are here, the preferred one first; the one at `path` alone where it is given."""
+    wanted = [(path.rpartition("/")[2], path)] if path else [(name, "") for name in RUNTIMES]
+    return [tool for name, where in wanted if (tool := found(name, where)) is not None]
+
+
 def open_holes(tool: Tool) -> str:
     """Name the vulnerabilities that a runtime's version is known for; empty where it has none that we know of."""
     numbers = _NUMBERS.match(tool.version)

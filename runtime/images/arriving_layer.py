@@ -52,9 +52,8 @@ class Arrival:
         """Bring the layer here. Raises: RegistryFailed, WrongContent, WrongLayer, BadLayer; what `say` raises."""
         if not self._layers.has(self._diff_id) and not self._linked():
             self._download()
-        descriptor = self._descriptor
-        if self._content.has(descriptor.digest):
-            self._layers.remember(self._diff_id, Blob(descriptor.digest, descriptor.size, descriptor.media_type))
+        if self._content.has(self._descriptor.digest):
+            self._layers.remember(self._diff_id, self._blob())
         self._tell("Pull complete")
 
     def _download(self) -> None:
@@ -131,10 +130,13 @@ class Arrival:
 
     def _unpack(self, blocks: Iterator[bytes]) -> None:
         """Unpack, and read to the end what the unpacking had no need of."""
-        self._layers.unpack(self._diff_id, blocks)
+        self._layers.unpack(self._diff_id, blocks, kept=self._blob)
         for _ in blocks:
             pass
         self._say(self._line("Extracting", self._descriptor.size))
+
+    def _blob(self) -> Blob:
+        return Blob(self._descriptor.digest, self._descriptor.size, self._descriptor.media_type)
 
     def _progress(self, status: str, current: int) -> None:
         if (now := time.monotonic()) >= self._next:

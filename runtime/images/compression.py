@@ -1,14 +1,12 @@
 """How layers are compressed: told by their first bytes, never by their media type, which anyone may write.
 
-A stream is an iterator of blocks. Decompressing is bounded by the block: a bomb costs its reader one block at a time,
+A stream is an iterator of blocks. Decompressing is bounded: a bomb costs its reader a few mebibytes at a time,
 and the reader decides when it is enough. Sources: RFC 1952 (gzip), RFC 8878 (zstd).
 """
 
-import secrets
 import zlib
 from collections.abc import Callable, Iterator
 from enum import Enum
-from itertools import chain
 from typing import Any
 
 import zstandard
@@ -26,7 +24,8 @@ WINDOW_LIMIT = 128 * 2**20
 """The largest zstd window that is accepted: what `zstd --long=27` makes, as containerd accepts it."""
 GZIP_LEVEL = 1
 
-_HEAD = 6
+HEAD = 6
+_ZSTD_PIECE = 1024
 
 
 class Compression(Enum):
@@ -65,7 +64,7 @@ def unpacked(blocks: Iterator[bytes]) -> tuple[Compression, Iterator[bytes]]:
     Raises: BadCompression, at once or while the content is read.
     """
     source = Source(blocks)
-    compression = detect(source.peek(_HEAD))
+    compression = detect(source.peek(HEAD))
     if compression is Compression.OTHER:
         raise BadCompression("the archive is compressed with bzip2 or xz; layers use gzip, zstd or nothing")
     reader: dict[Compression, Callable[[Source], Iterator[bytes]]] = {
@@ -97,49 +96,43 @@ class Source:
     def __init__(self, blocks: Iterator[bytes]) -> None:
         self._blocks = blocks
         self._ready = b""
+        self._start = 0
 
     def peek(self, size: int) -> bytes:
         """Return up to `size` of the next bytes and leave them there."""
-        while len(self._ready) < size and (block := next(self._blocks, None)) is not None:
-            self._ready += block
-        return self._ready[:size]
+        while len(self._ready) - self._start < size and (block := next(self._blocks, None)) is not None:
+            self._ready = self._ready[self._start :] + block
+            self._start = 0
+        return self._ready[self._start : self._start + size]
 
-    def read(self, size: int = -1, /) -> bytes:
+    def read(self, size: int) -> bytes:
         """Read the next bytes, at most `size`; b"" at the end."""
-        if size < 0:
-            return b"".join(self.rest())
-        while not self._ready:
+        while self._start == len(self._ready):
             block = next(self._blocks, None)
             if block is None:
                 return b""
-            self._ready = block
-        if len(self._ready) <= size:
-            data, self._ready = self._ready, b""
-        else:
-            data, self._ready = self._ready[:size], self._ready[size:]
+            self._ready, self._start = block, 0
+        data = self._ready[self._start : self._start + size]
+        self._start += len(data)
         return data
 
     def put_back(self, data: bytes) -> None:
         """Undo the reading of `data`, which was read last."""
-        self._ready = data + self._ready
-
-    def append(self, data: bytes) -> None:
-        """Let `data` come after the last block."""
-        self._blocks = chain(self._blocks, (data,))
+        self._ready = data + self._ready[self._start :]
+        self._start = 0
 
     def rest(self) -> Iterator[bytes]:
         """Give all that is left, in the blocks that it came in."""
-        if self._ready:
-            yield self._ready
-            self._ready = b""
-        for block in self._blocks:
-            if block:
-                yield block
+        if self._start < len(self._ready):
+            ready, self._ready = self._ready[self._start :], b""
+            self._start = 0
+            yield ready
+        yield from filter(None, self._blocks)
 
 
 def _gunzip(source: Source) -> Iterator[bytes]:
     """Give the content of every member; zeros after the last are padding, as gzip(1) has it."""
-    while head := source.peek(_HEAD):
+    while head := source.peek(HEAD):
         if not head.strip(b"\0"):
             source.read(len(head))
             continue
@@ -164,22 +157,29 @@ def _member(source: Source) -> Iterator[bytes]:
 
 
 def _unzstd(source: Source) -> Iterator[bytes]:
-    """Give the content of every frame. The library takes a frame that is cut short for one that ended: so a frame of
-    our own goes after the last, which comes out whole only if the one before it was.
+    """Give the content of every frame."""
+    while source.peek(1):
+        yield from _frame(source)
+
+
+def _frame(source: Source) -> Iterator[bytes]:
+    """Give one frame's content. The library says nowhere else that a frame is cut short, and bounds no output: so it
+    is fed little at a time, of which a kibibyte makes 32 MiB at the most (256 blocks of 128 KiB, RFC 8878, 3.1.1.2).
     """
-    mark = secrets.token_bytes(16)
-    source.append(zstandard.ZstdCompressor(write_checksum=True).compress(mark))
-    unpacker = zstandard.ZstdDecompressor(max_window_size=WINDOW_LIMIT)
-    held = b""
+    unpacker = zstandard.ZstdDecompressor(max_window_size=WINDOW_LIMIT).decompressobj()
+    ready: list[bytes] = []
+    size = 0
     try:
-        with unpacker.stream_reader(source, read_across_frames=True) as reader:  # type: ignore[arg-type]  # reads only
-            while data := reader.read(BLOCK):
-                if held and len(data) >= len(mark):
-                    yield held
-                    held = b""
-                held += data
+        while not unpacker.eof:
+            piece = source.read(_ZSTD_PIECE)
+            if not piece:
+                raise BadCompression("unexpected EOF: the zstd stream is cut short")
+            ready.append(unpacker.decompress(piece))
+            size += len(ready[-1])
+            if size >= BLOCK:
+                yield b"".join(ready)
+                ready, size = [], 0
     except zstandard.ZstdError as error:
         raise BadCompression(f"invalid zstd stream: {error}") from None
-    if not held.endswith(mark):
-        raise BadCompression("unexpected EOF: the zstd stream is cut short")
-    yield held.removesuffix(mark)
+    yield b"".join(ready)
+    source.put_back(unpacker.unused_data)

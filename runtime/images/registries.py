@@ -69,7 +69,7 @@ class Registries:
     def _credentials(self, host: str, given: Mapping[str, Any]) -> Credentials:
         text = {name: value for name, value in given.items() if isinstance(value, str)}
         address = text.get("serveraddress", "")
-        if address and self._host(address) != self._host(host):
+        if address and self.host_of(address) != self.host_of(host):
             return ANONYMOUS
         return Credentials(
             username=text.get("username", ""),
@@ -78,7 +78,7 @@ class Registries:
             registry_token=text.get("registrytoken", ""),
         )
 
-    def _host(self, address: str) -> str:
+    def host_of(self, address: str) -> str:
         """Cut a server's address, as `docker login` keeps it, down to host[:port]."""
         host = address.rpartition("://")[2].partition("/")[0].lower()
         return self.default.lower() if host in DEFAULT_HOSTS else host

@@ -103,8 +103,8 @@ class Removal:
             ]
             steps += self._untag(image, digests)
             image = self._images.get(image.id)
-        if image.tags or image.digests or users:
-            return steps  # a container keeps the image, without a name
+        if image.tags or image.digests or any(user.running for user in users):
+            return steps  # a running container keeps the image, without a name
         return steps + self._delete(image)
 
     def _by_id(self, image: Image, force: bool) -> list[Removed]:

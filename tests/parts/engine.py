@@ -92,7 +92,9 @@ class RunningEngine:
 
     def start(self) -> None:
         """Start the daemon and wait until it answers."""
-        self.directory.joinpath("home").mkdir(exist_ok=True)
+        home = self.directory / "home"
+        home.mkdir(exist_ok=True)
+        os.chown(home, self.directory.stat().st_uid, self.directory.stat().st_gid)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*self.namespace.launcher, str(moor_program()), "daemon"],
@@ -175,14 +177,18 @@ def moor_program() -> Path:
 
 @contextmanager
 def start_engine(
-    namespace: Namespace | None = None, environment: Mapping[str, str] | None = None
+    namespace: Namespace | None = None, environment: Mapping[str, str] | None = None, owner: int = 0
 ) -> Iterator[RunningEngine]:
-    """A live engine on empty data; skips where a tool is missing. `environment`: more MOOR_* settings."""
+    """A live engine on empty data; skips where a tool is missing.
+
+    Args: environment: more MOOR_* settings; owner: the user whose the engine is, whom the namespace's launcher becomes.
+    """
     require_root()
     for tool in NEEDED:
         require(tool)
     with ExitStack() as stack:
         directory = Path(tempfile.mkdtemp(prefix="moor-", dir="/tmp"))  # short, for the sockets' sake
+        os.chown(directory, owner, owner)
         stack.callback(shutil.rmtree, directory, ignore_errors=True)
         stack.callback(unmount_below, directory)
         place = namespace or stack.enter_context(new_namespace())

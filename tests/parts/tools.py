@@ -81,6 +81,7 @@ TABLE = (
     Tool("eatmydata", version="", apt="eatmydata"),
     Tool("mkfs.ext4", version="-V", least=(1, 46), apt="e2fsprogs"),
     Tool("ip", version="-V", apt="iproute2"),
+    Tool("setpriv", least=(2, 36), apt="util-linux"),
     Tool("unshare", least=(2, 36), apt="util-linux"),
     Tool("nsenter", least=(2, 36), apt="util-linux"),
     Tool("curl", least=(7, 66), apt="curl"),

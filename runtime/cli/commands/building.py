@@ -133,7 +133,7 @@ def _query(given: Mapping[str, Any], context: Context) -> dict[str, Any]:
         "securityopt": json.dumps(list(given["security_opt"])) if given["security_opt"] else None,
         "ulimits": json.dumps(list(given["ulimit"])) if given["ulimit"] else None,
         "pull": given["pull"] or None,
-        "rm": given["rm"],
+        "rm": None if given["rm"] else 0,
         "version": "1",
     }
 

@@ -6,6 +6,8 @@ import io
 import os
 import pty
 import termios
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -74,7 +76,7 @@ def test_the_terminal_is_given_back_after_a_failure() -> None:
         os.close(theirs)
 
 
-MESSAGES = [
+MESSAGES: list[Mapping[str, Any]] = [
     {"status": "Pulling from x", "id": "latest"},
     {"status": "Pulling fs layer", "id": "aaaa"},
     {"status": "Pulling fs layer", "id": "bbbb"},

@@ -100,8 +100,12 @@ def test_a_listener_that_goes_does_not_end_the_input_of_another() -> None:
         begin(bundle, attachments, "-i")
         listener.wires(PATIENCE)
         attachments.leave(listener)
-        feed(owner.wires(PATIENCE), b"still here\n")
-        assert read_all(owner.wires()) == {STDOUT: b"still here\nend\n"}
+        shown = Shown(owner.wires(PATIENCE))
+        for word in (b"one", b"two"):  # by the second, conmon has long seen that the listener is gone
+            feed(owner.wires(), word + b"\n", finish=False)
+            shown.until(word)
+        feed(owner.wires(), b"three")
+        assert read_all(owner.wires()) == {STDOUT: b"threeend\n"}
         attachments.leave(owner)
         attachments.hang_up(bundle.id)
 

@@ -1,6 +1,7 @@
 """What a container changed, read off real overlays' writable layers, and what a hostile one may make of it."""
 
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -98,6 +99,32 @@ def test_links_out_of_the_layer_are_not_followed(tmp_path: Path, layers: list[Pa
     (tmp_path / "upper").mkdir()
     (tmp_path / "upper" / "dir").symlink_to(secret)
     assert shown(tmp_path, layers) == ["A /dir"]
+
+
+def test_a_directory_that_is_swapped_for_a_link_while_it_is_looked_at(tmp_path: Path, layers: list[Path]) -> None:
+    secret = tmp_path / "host"
+    secret.mkdir()
+    (secret / "name").touch()
+    upper = tmp_path / "upper"
+    (upper / "dir").mkdir(parents=True)
+    (upper / "trap").symlink_to(secret)
+    stop = threading.Event()
+
+    def swap() -> None:
+        while not stop.is_set():
+            (upper / "dir").rename(upper / "aside")
+            (upper / "trap").rename(upper / "dir")
+            (upper / "dir").rename(upper / "trap")
+            (upper / "aside").rename(upper / "dir")
+
+    swapper = threading.Thread(target=swap)
+    swapper.start()
+    try:
+        for _ in range(1000):
+            assert not any("name" in line for line in shown(tmp_path, layers))
+    finally:
+        stop.set()
+        swapper.join()
 
 
 def test_directories_too_deep_in_one_another_are_refused(tmp_path: Path, layers: list[Path]) -> None:

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from runtime.containers import exec_process, exec_run
-from runtime.containers.exec_process import Command, ExecFailed, Identity
+from runtime.containers.exec_process import Command, ExecFailed
 from runtime.containers.exec_run import Process
+from runtime.containers.users import User
 from runtime.containers.wires import STDERR, STDOUT
+from runtime.errors import Conflict
 from tests.parts.bundles import PATIENCE, Bundle, running
 from tests.parts.tools import require
 from tests.runtime.containers.clients import Shown, descriptors, feed, poll, read_all
@@ -28,7 +30,7 @@ def bundle() -> Iterator[Bundle]:
         yield one
 
 
-def begin(bundle: Bundle, tmp_path: Path, *argv: str, identity: Identity | None = None, **chosen: Any) -> Process:
+def begin(bundle: Bundle, tmp_path: Path, *argv: str, identity: User | None = None, **chosen: Any) -> Process:
     base = json.loads((bundle.directory / "config.json").read_text())["process"]
     command = Command(argv, **chosen)
     document = exec_process.document(base, command, identity=identity, capabilities=None)
@@ -92,7 +94,7 @@ def test_a_terminal_shows_all_of_much_output(bundle: Bundle, tmp_path: Path) -> 
 def test_environment_directory_and_user(bundle: Bundle, tmp_path: Path) -> None:
     process = begin(
         *(bundle, tmp_path, "sh", "-c", "echo $A $TERM-$HOME; pwd; id"),
-        identity=Identity(1000, 1000, (2000,)),
+        identity=User(1000, 1000, (2000,), "/tmp"),
         env=("A=1",),
         user="worker",
         workdir="/tmp",
@@ -145,7 +147,7 @@ def test_a_container_that_stops_ends_its_processes(tmp_path: Path) -> None:
         assert outcome(process)[1] == 137
         bundle.exit_code()
         poll(lambda: not Path(f"/proc/{process.pid}").exists())
-        with pytest.raises(ExecFailed, match=r"OCI runtime exec failed: .*stopped"):
+        with pytest.raises(Conflict, match="is not running"):
             begin(bundle, tmp_path, "true")
 
 

@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from runtime.containers.exec_process import Command, ExecFailed, Identity
+from runtime.containers.exec_process import Command, ExecFailed
 from runtime.containers.execs import Execs, Target, process_of
+from runtime.containers.users import User
 from runtime.errors import BadParameter, Conflict, EngineError, NotFound
 from tests.parts.bundles import Bundle, running
 from tests.parts.tools import require
@@ -42,10 +44,10 @@ def execs(bundle: Bundle, tmp_path: Path, told: Told) -> Execs:
 
 @pytest.fixture
 def target(bundle: Bundle) -> Target:
-    def identity(user: str) -> Identity:
+    def identity(user: str) -> User:
         if user != "worker":
             raise BadParameter(f"unable to find user {user}: no matching entries in passwd file")
-        return Identity(1000, 1000)
+        return User(1000, 1000)
 
     return Target(bundle.id, process_of(bundle.directory), identity, lambda: ["CAP_CHOWN", "CAP_SYS_ADMIN"])
 
@@ -182,6 +184,13 @@ def test_ended_ones_are_forgotten_in_time(execs: Execs, target: Target) -> None:
     execs.create(target, Command(("true",)))
     assert execs.get(made.id) is made
     made.ended_at -= 301
+    execs.create(target, Command(("true",)))
+    with pytest.raises(NotFound):
+        execs.get(made.id)
+
+
+def test_one_that_can_never_start_is_forgotten(execs: Execs, target: Target) -> None:
+    made = execs.create(replace(target, alive=lambda: False), Command(("true",)))
     execs.create(target, Command(("true",)))
     with pytest.raises(NotFound):
         execs.get(made.id)

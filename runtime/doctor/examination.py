@@ -28,17 +28,22 @@ class Finding:
 def findings(settings: Settings | None = None) -> tuple[Finding, ...]:
     """Examine the machine for an engine with these settings; by default those of this user."""
     chosen = config.read() if settings is None else settings
-    machine = look()
+    machine = look(rootless=chosen.rootless)
     return (*_runtime(chosen), *_programs(chosen), *_kernel(machine), *_limits(machine), *_host(chosen, machine))
+
+
+def warnings(settings: Settings) -> list[str]:
+    """What containers on this machine have to do without, for `docker info`."""
+    machine = look(rootless=settings.rootless)
+    found = (*_runtime(settings), *_kernel(machine), *_limits(machine))
+    return [finding.text for finding in found if not finding.good]
 
 
 def _runtime(settings: Settings) -> Iterator[Finding]:
     """runc or crun, of which one is enough."""
-    wanted = settings.runtime
-    named = [tools.found(wanted.rpartition("/")[2], wanted)] if wanted else [*map(tools.found, tools.RUNTIMES)]
-    here = [tool for tool in named if tool is not None]
+    here = tools.runtimes(settings.runtime)
     if not here:
-        missing = wanted or "runc or crun"
+        missing = settings.runtime or "runc or crun"
         yield _missing(f"{missing} not found, so nothing can run; install it with: apt-get install runc conmon")
     for tool in here:
         holes = tools.open_holes(tool)

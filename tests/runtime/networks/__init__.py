@@ -1,0 +1,1 @@
+"""The networks, in namespaces of the tests' own."""
