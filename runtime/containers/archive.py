@@ -35,7 +35,8 @@ _ENOENT, _ENOTDIR, _EROFS = 2, 20, 30
 class View:
     """A container's file system: where its root is, what is bound into it, and how the user calls it.
 
-    `mounted`: the root is a mount of its own; where it is none any more, the container has just ended.
+    `mounted`: the root is a mount of its own; where it is none any more, the container has just ended. `rootless`: we
+    are an ordinary user's engine.
     """
 
     root: Path
@@ -43,6 +44,7 @@ class View:
     read_only: bool = False
     called: str = ""
     mounted: bool = False
+    rootless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,7 @@ class _Child:
             "binds": [(bind.source, bind.destination, bind.read_only) for bind in view.binds],
             "read_only": view.read_only,
             "mounted": view.mounted,
+            "rootless": view.rootless,
             **more,
         }
         self._process = subprocess.Popen(

@@ -87,7 +87,7 @@ def _extract(request: dict[str, Any]) -> None:
         sys.exit()
     os.chdir(target)
     owner = request["owner"]
-    copy = Copy(Rules(request["keeps_kinds"], tuple(owner) if owner else None))
+    copy = Copy(Rules(request["keeps_kinds"], tuple(owner) if owner else None, request["rootless"]))
     unpack(Input(INPUT), copy)  # type: ignore[arg-type]  # it has what is used of a Layer
 
 
