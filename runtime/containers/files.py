@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from runtime.containers import rootfs, users, volumes
-from runtime.containers.archive import View
+from runtime.containers.archive_process import View
 from runtime.containers.changes import Change, changes
 from runtime.containers.jail import Bind
 from runtime.containers.model import Container
