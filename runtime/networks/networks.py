@@ -122,12 +122,7 @@ class Networks:
         """Raise what `allocate` would, as far as it can be known before. Raises: NotFound, BadParameter."""
         with self._lock:
             for reference, wish in wanted.items():
-                network = self._known.get(reference)
-                if network.fixed and wish.aliases:
-                    raise BadParameter("network-scoped alias is supported only for containers in user defined networks")
-                if wish.ipv4:
-                    addressing.free_address(network, (), wish.ipv4)
-                addressing.hardware_address(wish.mac, ())
+                self._cabling.consider(self._known.get(reference), wish)
 
     def allocate(self, owner: Owner, wanted: Mapping[str, EndpointWish], ports: Iterable[PortWish] = ()) -> Sandbox:
         """Reserve an address in each network, and ports of the host. Raises EngineError; then nothing is reserved."""
@@ -191,6 +186,11 @@ class Networks:
         with self._lock:
             sandbox = self._sandboxes.get(container_id)
             return documents.settings(sandbox, self._known.by_id(), self._wished(wanted or {}), exposed)
+
+    def outline(self, name: str) -> dict[str, Any]:
+        """Networks of a container that is in `host` or `none`: there is no endpoint of ours."""
+        with self._lock:
+            return documents.outline(self._known.get(name))
 
     def hosts(self, container_id: str) -> str:
         """The text of a container's /etc/hosts, with the names of its peers."""
