@@ -17,10 +17,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from runtime.containers.archive_input import plain
 from runtime.containers.jail import Bind
 from runtime.containers.wires import Pipe
 from runtime.errors import BadParameter, EngineError, Forbidden, NotFound
-from runtime.images.compression import unpacked
 
 STALL = 300.0
 """Seconds for which the process may say nothing and take nothing: a slow disk is waited for, no more."""
@@ -87,7 +87,7 @@ def extract(
             owner: of everything, in place of the tar's.
     Raises: NotFound, BadParameter, Forbidden (read-only); what reading `blocks` raises. What came before stays.
     """
-    _, content = unpacked(blocks)
+    content = plain(blocks)
     with _Child(view, "extract", path, takes=True, keeps_kinds=keeps_kinds, owner=owner) as child:
         for block in content:
             if not child.write(block):

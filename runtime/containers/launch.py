@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from runtime import programs
-from runtime.containers import capabilities, etc_files, rootfs, security, spec, users, volumes
+from runtime.containers import capabilities, etc_files, groups, rootfs, security, spec, users, volumes
 from runtime.containers.conmon import ATTACH, CreateFailed, exit_file
 from runtime.containers.model import CREATED, EXITED, RUNNING, Container, State
 from runtime.containers.oci_runtime import plain
@@ -63,6 +63,7 @@ def tidy(services: Services, container: Container) -> None:
     steps: tuple[Callable[[], object], ...] = (
         lambda: services.streams.hang_up(container.id),
         lambda: services.runtime.delete(container.id),
+        lambda: groups.remove(container),
         lambda: services.cables.unplug(container),
         lambda: rootfs.unmount(container.root),
         lambda: rootfs.unmount(container.run / "shm"),

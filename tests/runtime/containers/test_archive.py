@@ -1,13 +1,17 @@
 """Files into and out of a container's root: what Docker does with them, and that the host is never reached."""
 
+import bz2
+import gzip
 import io
+import lzma
 import os
 import stat as modes
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from runtime.containers import archive
 from runtime.containers.archive import View
@@ -18,6 +22,7 @@ from tests.parts.tools import require_root
 pytestmark = pytest.mark.e2e
 
 SECRET = b"the host's own"
+ZSTD = zstandard.ZstdCompressor(write_checksum=True)
 
 
 @pytest.fixture
@@ -230,12 +235,28 @@ def test_a_copy_in_through_a_link_to_a_directory_stays_inside(root: Path, secret
     assert secret.read_bytes() == SECRET
 
 
-def test_a_copy_in_for_another_owner_and_compressed(root: Path) -> None:
-    import gzip
-
-    put(View(root), "/tmp", gzip.compress(tar(("x", b"x"))), owner=(1000, 1001))
+def test_a_copy_in_for_another_owner(root: Path) -> None:
+    put(View(root), "/tmp", tar(("x", b"x")), owner=(1000, 1001))
     status = (root / "tmp" / "x").stat()
     assert (status.st_uid, status.st_gid) == (1000, 1001)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, ZSTD.compress])
+def test_a_copy_in_is_unpacked(root: Path, pack: Callable[[bytes], bytes]) -> None:
+    noise = os.urandom(300_000)
+    packed = pack(tar(("x", noise), ("zeros", bytes(3_000_000))))
+    archive.extract(View(root), "/tmp", pieces(packed), keeps_kinds=True)
+    assert (root / "tmp" / "x").read_bytes() == noise
+    assert (root / "tmp" / "zeros").stat().st_size == 3_000_000
+    for damaged in (packed[:-40], packed[:1000] + b"damage" + packed[1006:]):
+        with pytest.raises(EngineError):
+            archive.extract(View(root), "/srv", pieces(damaged), keeps_kinds=True)
+
+
+def pieces(data: bytes) -> Iterator[bytes]:
+    """As they come from a client."""
+    for start in range(0, len(data), 10_000):
+        yield data[start : start + 10_000]
 
 
 def test_what_is_in_the_way_is_replaced_never_written_through(root: Path, secret: Path) -> None:
