@@ -1,15 +1,17 @@
 """Build: a context in, lines out, an image at the end (Engine API, "Build an image", "Delete builder cache")."""
 
+import asyncio
 import base64
 import json
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from runtime.api.call import Call
-from runtime.api.streams import ProgressFeed, progress
+from runtime.api.streams import Cancelled, Feed, Line, progress
 from runtime.api.uploads import Upload
 from runtime.build import remote
 from runtime.build.request import Request
@@ -32,16 +34,51 @@ async def build(call: Call) -> ASGIApp:
     request = _request(call)
     place = call.query.get("remote") or ""
     blocks = remote.context(place) if place else _blocks(Upload(call))
-    builder = call.engine.builder
+    builder, gone = call.engine.builder, threading.Event()
 
-    def work(feed: ProgressFeed) -> None:
-        builder.build(request, blocks, feed)
+    def work(feed: Feed) -> None:
+        builder.build(request, blocks, _Listener(feed, gone))
 
-    return progress(call, work)
+    return _watched(call, progress(call, work), gone)
+
+
+class _Listener:
+    """The client, for a build that has nothing to say for long."""
+
+    def __init__(self, feed: Feed, gone: threading.Event) -> None:
+        self._feed = feed
+        self._gone = gone
+
+    def __call__(self, line: Line) -> None:
+        """Send a line. Raises Cancelled."""
+        self.check()
+        self._feed(line)
+
+    def check(self) -> None:
+        """Raise Cancelled where the client has gone."""
+        if self._gone.is_set():
+            raise Cancelled
+
+
+def _watched(call: Call, answer: ASGIApp, gone: threading.Event) -> ASGIApp:
+    """Let `gone` tell, while the answer is under way, that the client left."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        async def watch() -> None:
+            await call.left()
+            gone.set()
+
+        watching = asyncio.ensure_future(watch())
+        try:
+            await answer(scope, receive, send)
+        finally:
+            watching.cancel()
+
+    return app
 
 
 async def prune(call: Call) -> ASGIApp:
-    """POST /build/prune: the cache of build steps. `all`, `filters` and `keep-storage` change nothing: all of it goes."""
+    """POST /build/prune: the cache of steps, all of it; `all`, `filters` and `keep-storage` change nothing."""
     call.filters()
     gone, size = await call.run(call.engine.builder.prune)
     return JSONResponse({"CachesDeleted": gone or None, "SpaceReclaimed": size})

@@ -108,7 +108,7 @@ class Builder:
 
 def _platforms(text: str) -> dict[str, str]:
     """Give the arguments that say what is built for, and on."""
-    found = {}
+    found: dict[str, str] = {}
     for name, platform in (("TARGET", choice.parse(text)), ("BUILD", choice.parse(""))):
         parts = (platform.os, platform.architecture, platform.variant)
         found |= {

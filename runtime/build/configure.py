@@ -18,7 +18,12 @@ Runtime = dict[str, Any]
 _PORT = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/(tcp|udp|sctp))?", re.ASCII | re.IGNORECASE)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)", re.ASCII)
 _UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
-_TIMES = {"interval": "Interval", "timeout": "Timeout", "start-period": "StartPeriod", "start-interval": "StartInterval"}
+_TIMES = {
+    "interval": "Interval",
+    "timeout": "Timeout",
+    "start-period": "StartPeriod",
+    "start-interval": "StartInterval",
+}
 SHELL = ("/bin/sh", "-c")
 
 
@@ -187,4 +192,4 @@ CONFIGURING: Mapping[str, Callable[[Runtime, Instruction, Expand], None]] = {
 
 def written(command: Sequence[str]) -> str:
     """Write a command as Docker's sentences do."""
-    return " ".join(json.dumps(word) if not word else word for word in command)
+    return " ".join(word or json.dumps(word) for word in command)

@@ -53,7 +53,8 @@ def fetched(url: str, directory: Path, checksum: str = "") -> Path:
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(fd, "wb") as file:
         moment = 0
-        for block, moment in _content(url):
+        for block, told in _content(url):
+            moment = told
             digest.update(block)
             file.write(block)
     if checksum and checksum != f"sha256:{digest.hexdigest()}":

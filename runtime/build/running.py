@@ -62,14 +62,19 @@ def command_of(state: State, instruction: Instruction) -> list[str]:
         return configure.argv(state.runtime, instruction)
     shell = list(state.runtime.get("Shell") or configure.SHELL)
     first = instruction.heredocs[0]
-    if len(instruction.heredocs) == 1 and shlex.split(instruction.rest.replace("<<-", "<<"))[0] == f"<<{first.name}" and (
-        len(instruction.rest.split(maxsplit=1)) == 1
+    if (
+        len(instruction.heredocs) == 1
+        and shlex.split(instruction.rest.replace("<<-", "<<"))[0] == f"<<{first.name}"
+        and (len(instruction.rest.split(maxsplit=1)) == 1)
     ):
         text = chomped(first)
         if not text.startswith("#!"):
             return [*shell, text]
         name = "/dev/shm/.moor-step"  # noqa: S108  # the container's own, gone with it
-        return [*shell, f"cat > {name} <<'MOOR-{first.name}-END'\n{text}MOOR-{first.name}-END\nchmod +x {name} && {name}"]
+        return [
+            *shell,
+            f"cat > {name} <<'MOOR-{first.name}-END'\n{text}MOOR-{first.name}-END\nchmod +x {name} && {name}",
+        ]
     documents = "".join(f"{heredoc.content}{heredoc.name}\n" for heredoc in instruction.heredocs)
     return [*shell, f"{instruction.rest}\n{documents}"]
 
@@ -95,7 +100,9 @@ class Runner:
             if code != 0:
                 raise StepFailed(command.argv, code)
             tidy(container.upper)
-            return self._images.layers.commit(container.upper, latest=latest).diff_id
+            layer = self._images.layers.commit(container.upper, latest=latest)
+            audience({"stream": f" ---> Removed intermediate container {container.id[:12]}\n"})
+            return layer.diff_id
         finally:
             with suppress(NotFound):
                 self._containers.remove(container, force=True, volumes=True)

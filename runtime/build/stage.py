@@ -226,7 +226,7 @@ class StageBuild:
         return transfer.find(root, local, context=not foreign, unpacks=wish.unpacks) + sources
 
     def _fetched(self, url: str, number: int, checksum: str) -> transfer.Source:
-        directory = self._context.spare / f"{len(os.listdir(self._context.spare))}-{number}"
+        directory = self._context.spare / f"{len(list(self._context.spare.iterdir()))}-{number}"
         directory.mkdir()
         path = fetch.fetched(url, directory, checksum)
         root = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -83,7 +83,7 @@ def tidier(layers: Layers, diff_ids: Sequence[Digest], wanted: Sequence[BuildMou
             parts = [part for part in mount.target.split("/") if part not in ("", ".", "..")]
             for depth in range(len(parts), 0, -1):
                 place = "/".join(parts[:depth])
-                if any(os.path.lexists(layer / place) for layer in below):  # noqa: PTH110  # a link counts too
+                if any(os.path.lexists(layer / place) for layer in below):  # a link counts too
                     break
                 if not _removed(upper, place):
                     break

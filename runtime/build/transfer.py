@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from runtime.build import configure, trees
 from runtime.build.checks import flags
@@ -54,9 +54,7 @@ class Source:
     unpacks: bool = False
 
 
-def wish(
-    instruction: Instruction, runtime: Mapping[str, Any], variables: Mapping[str, str], escape: str
-) -> Wish:
+def wish(instruction: Instruction, runtime: Mapping[str, Any], variables: Mapping[str, str], escape: str) -> Wish:
     """Read an instruction. Raises BadParameter."""
     rules = Rules(escape=escape)
     given = flags(instruction)
@@ -136,7 +134,9 @@ def _globbed(root: int, pattern: str) -> list[str]:
     found = [""]
     for part in _inside(pattern).split("/"):
         expression = re.compile(fnmatch.translate(_translated(part)), re.DOTALL)
-        found = [posixpath.join(above, name) for above in found for name in _names(root, above) if expression.match(name)]
+        found = [
+            posixpath.join(above, name) for above in found for name in _names(root, above) if expression.match(name)
+        ]
     return sorted(found)
 
 
@@ -147,7 +147,7 @@ def _translated(part: str) -> str:
 
 def _names(root: int, path: str) -> list[str]:
     with suppress(OSError), trees.opened(root, path or ".", os.O_RDONLY | os.O_DIRECTORY) as fd:
-        return os.listdir(fd)
+        return [entry.name for entry in os.scandir(fd)]
     return []
 
 
@@ -269,8 +269,8 @@ def _blocks(fd: int) -> Iterator[bytes]:
     os.lseek(fd, 0, os.SEEK_SET)
     head = os.pread(fd, 6, 0)
     with os.fdopen(os.dup(fd), "rb") as plain:
-        file: BinaryIO | bz2.BZ2File | lzma.LZMAFile = plain
-        if detect(head) is Compression.OTHER:
-            file = bz2.open(plain, "rb") if head.startswith(b"BZh") else lzma.open(plain, "rb")
-        while block := file.read(BLOCK):
-            yield block
+        if detect(head) is not Compression.OTHER:
+            yield from iter(lambda: plain.read(BLOCK), b"")
+            return
+        with bz2.open(plain) if head.startswith(b"BZh") else lzma.open(plain) as file:
+            yield from iter(lambda: file.read(BLOCK), b"")
