@@ -1,13 +1,19 @@
 """Whole builds by a real daemon: every instruction, the cache, failures, and clients that go away."""
 
 import bz2
+import functools
 import gzip
 import io
 import json
 import lzma
 import socket
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from hashlib import sha256
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +61,18 @@ ENTRYPOINT ["cat"]
 CMD ["/work/x/out.txt"]
 """
 FILES = {"a.txt": b"a\n", "sub/b.txt": b"b\n"}
+
+
+@contextmanager
+def serving(directory: Path) -> Iterator[int]:
+    """Serve a directory on a port of the loopback."""
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(directory))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
 
 
 def until(holds: Callable[[], bool], what: str) -> None:
@@ -116,7 +134,7 @@ def test_a_second_build_finds_everything_in_the_cache(engine: RunningEngine) -> 
     assert again.text.count("Using cache") == 20
     changed = build(engine, context(EVERYTHING, {**FILES, "a.txt": b"other\n"}))
     assert changed.image != first.image
-    assert changed.text.count("Using cache") == 3
+    assert changed.text.count("Using cache") == 5, "three before the file is copied, two of what became the same"
     assert build(engine, context(EVERYTHING, FILES), nocache="1").image != first.image
 
 
@@ -224,6 +242,42 @@ def test_a_client_that_goes_away_ends_its_build(engine: RunningEngine) -> None:
         said += client.recv(65536)
     client.close()
     until(lambda: leftovers(engine) == [], "the end of the build")
+
+
+def test_a_client_that_goes_away_while_it_sends(engine: RunningEngine) -> None:
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(str(engine.socket))
+    client.sendall(b"POST /build HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n")
+    client.sendall(context("FROM busybox\n", {"big": bytes(100_000)})[:50_000])
+    client.close()
+    until(lambda: leftovers(engine) == [], "the end of the build")
+
+
+def test_builds_at_the_same_time(engine: RunningEngine) -> None:
+    body = context(EVERYTHING, FILES)
+    with ThreadPoolExecutor(4) as pool:
+        built = list(pool.map(lambda n: build(engine, body, t=f"many:{n}", nocache="1"), range(4)))
+    assert len({each.image for each in built}) == 4
+    assert in_image(engine, "many:3", "cat", "/work/x/out.txt") == "built"
+    assert leftovers(engine) == []
+
+
+def test_files_are_fetched(engine: RunningEngine, tmp_path: Path) -> None:
+    (tmp_path / "f.txt").write_text("fetched\n")
+    with serving(tmp_path) as port, engine.namespace.let_in(port):
+        url = f"http://127.0.0.1:{port}"
+        digest = sha256(b"fetched\n").hexdigest()
+        text = f"FROM busybox\nADD --checksum=sha256:{digest} {url}/f.txt /there/\nADD {url}/f.txt /named\n"
+        build(engine, context(text), t="fetched:1").image  # noqa: B018
+        assert in_image(engine, "fetched:1", "cat", "/there/f.txt", "/named") == "fetched\nfetched"
+        assert in_image(engine, "fetched:1", "stat", "-c", "%a", "/named") == "600"
+        assert "status 404" in build(engine, context(f"FROM busybox\nADD {url}/g.txt /\n")).error
+        assert "cannot determine filename" in build(engine, context(f"FROM busybox\nADD {url}/ /\n")).error
+        wrong = f"FROM busybox\nADD --checksum=sha256:{'0' * 64} {url}/f.txt /\n"
+        assert "digest mismatch" in build(engine, context(wrong)).error
+        (tmp_path / "Remote").write_text("FROM busybox\nRUN echo from-remote\n")
+        assert "from-remote\n" in build(engine, b"", remote=f"{url}/Remote").text
+    assert "does not fetch git" in build(engine, b"", remote="https://example.invalid/a.git").error
 
 
 def test_a_killed_daemon_leaves_nothing_of_a_build(base: Path) -> None:

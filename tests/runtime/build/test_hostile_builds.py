@@ -1,7 +1,10 @@
 """Hostile contexts, Dockerfiles and base images: the host is not read, not written, and nothing stays behind."""
 
 import gzip
+import hashlib
 import io
+import json
+import re
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,7 +110,7 @@ def test_a_stage_gives_nothing_of_the_host(engine: RunningEngine, secret: Path) 
 
 def hostile_tars(secret: Path) -> dict[str, bytes]:
     found = {}
-    cases = {
+    cases: dict[str, list[tuple[str, str | None]]] = {
         "climbing": [("../../../../../.." + str(secret), None)],
         "absolute": [(str(secret), None)],
         "link-then-write": [("l", str(secret.parent)), ("l/secret", None)],
@@ -191,7 +194,7 @@ def test_a_context_that_is_no_archive(engine: RunningEngine, body: bytes) -> Non
 def test_dockerfiles_that_are_refused(engine: RunningEngine, dockerfile: str, sentence: str) -> None:
     built = build(engine, context(dockerfile))
     assert built.error
-    assert __import__("re").search(sentence, built.error), built.error
+    assert re.search(sentence, built.error), built.error
 
 
 def test_a_base_image_with_hostile_triggers(engine: RunningEngine) -> None:
@@ -204,9 +207,6 @@ def test_a_base_image_with_hostile_triggers(engine: RunningEngine) -> None:
 
 
 def _with_trigger(engine: RunningEngine, image: str, trigger: str) -> None:
-    import hashlib
-    import json
-
     archive = engine.directory / "evil.tar"
     engine.docker("save", "--output", archive, image)
     written = io.BytesIO()
