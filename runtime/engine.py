@@ -3,11 +3,13 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from runtime.build.builder import Builder
 from runtime.config import Settings
 from runtime.containers.attach import Attachments
 from runtime.containers.containers import Containers
 from runtime.containers.execs import Execs
 from runtime.containers.files import Files
+from runtime.containers.networking import Connections
 from runtime.events import Events
 from runtime.images.images import Images
 from runtime.images.pull import Puller
@@ -15,6 +17,7 @@ from runtime.images.push import Pusher
 from runtime.images.registries import Registries
 from runtime.images.removal import Removal
 from runtime.networks.networks import Networks
+from runtime.volumes.volumes import Volumes
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,10 @@ class Engine:
     """Where the API runs them: wide, for a stop may wait ten seconds and a pull many minutes."""
     images: Images
     removal: Removal
+    networks: Networks
+    builder: Builder
+    volumes: Volumes
+    connections: Connections
     containers: Containers
     execs: Execs
     attachments: Attachments
@@ -34,4 +41,3 @@ class Engine:
     registries: Registries
     puller: Puller
     pusher: Pusher
-    networks: Networks

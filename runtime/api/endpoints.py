@@ -13,6 +13,7 @@ from runtime.api import (
     accounts,
     archive,
     attach,
+    build,
     commit,
     containers,
     events,
@@ -27,6 +28,7 @@ from runtime.api import (
     stats,
     system,
     usage,
+    volumes,
 )
 from runtime.api.call import Call
 
@@ -93,10 +95,19 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", f"/images/{NAME}/get", image_archives.save_one),
     Endpoint("GET", "/images/get", image_archives.save_many),
     Endpoint("POST", "/images/load", image_archives.load_images),
-    Endpoint("GET", f"/distribution/{NAME}/json", registries.inspect_distributed),
+    Endpoint("POST", "/build", build.build),
+    Endpoint("POST", "/build/prune", build.prune),
     Endpoint("GET", "/networks", networks.list_networks),
     Endpoint("POST", "/networks/create", networks.create),
     Endpoint("POST", "/networks/prune", networks.prune),
     Endpoint("GET", f"/networks/{ID}", networks.inspect),
     Endpoint("DELETE", f"/networks/{ID}", networks.remove),
+    Endpoint("POST", f"/networks/{ID}/connect", networks.connect),
+    Endpoint("POST", f"/networks/{ID}/disconnect", networks.disconnect),
+    Endpoint("GET", "/volumes", volumes.list_volumes),
+    Endpoint("POST", "/volumes/create", volumes.create),
+    Endpoint("POST", "/volumes/prune", volumes.prune),
+    Endpoint("GET", f"/volumes/{ID}", volumes.inspect),
+    Endpoint("DELETE", f"/volumes/{ID}", volumes.remove),
+    Endpoint("GET", f"/distribution/{NAME}/json", registries.inspect_distributed),
 )

@@ -20,11 +20,6 @@ from runtime.doctor.tools import Tool
 from runtime.engine import Engine
 
 _MACHINE_ID = "/etc/machine-id"
-_LIMITS = (
-    *("MemoryLimit", "SwapLimit", "CpuCfsPeriod", "CpuCfsQuota", "CPUShares", "CPUSet"),
-    *("PidsLimit", "OomKillDisable"),
-)
-"""What the engine of an ordinary user cannot set (`runtime.rootless`)."""
 
 
 async def info(call: Call) -> ASGIApp:
@@ -33,13 +28,13 @@ async def info(call: Call) -> ASGIApp:
 
 
 def _info(engine: Engine) -> dict[str, Any]:
-    settings, machine = engine.settings, look()
+    settings = engine.settings
+    machine = look(rootless=settings.rootless)
     return {
         "ID": _identity(settings),
         **_counts(engine),
         **_drivers(settings),
         **_machine(machine),
-        **(dict.fromkeys(_LIMITS, False) if settings.rootless else {}),
         **_runtimes(tools.runtimes(settings.runtime)),
         **_registries(settings),
         "Debug": False,

@@ -4,6 +4,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 from runtime.api.call import Call
+from runtime.errors import BadParameter
 
 
 async def list_networks(call: Call) -> ASGIApp:
@@ -35,5 +36,22 @@ async def remove(call: Call) -> ASGIApp:
 
 async def prune(call: Call) -> ASGIApp:
     """POST /networks/prune?filters=: every user's network that nobody is in."""
-    removed = await call.run(call.engine.networks.prune, call.filters())
+    removed = await call.run(call.engine.networks.prune, call.filters(), kept=call.engine.connections.users())
     return JSONResponse({"NetworksDeleted": list(removed) or None})
+
+
+async def connect(call: Call) -> ASGIApp:
+    """POST /networks/ID/connect: a container into one more network, running or not."""
+    body = await call.json()
+    config = body.get("EndpointConfig") or {}
+    if not isinstance(config, dict):
+        raise BadParameter("json: EndpointConfig is an object")
+    await call.run(call.engine.connections.connect, call.parts["id"], str(body.get("Container") or ""), config)
+    return Response()
+
+
+async def disconnect(call: Call) -> ASGIApp:
+    """POST /networks/ID/disconnect: a container out of a network, running or not."""
+    body = await call.json()
+    await call.run(call.engine.connections.disconnect, call.parts["id"], str(body.get("Container") or ""))
+    return Response()

@@ -63,14 +63,18 @@ class Attachments:
         client goes, so the connection of one that only listened is kept, unread, until the container ends.
         """
         attachment = Attachment(container_id, sends_input, parks and not sends_input)
+        self.enter(attachment)
+        return attachment
+
+    def enter(self, attachment: Attachment) -> None:
+        """Take the place that an attachment describes, as `expect`; for who must be sure to leave it."""
         with self._lock:
-            line = self._lines.setdefault(container_id, _Line())
+            line = self._lines.setdefault(attachment.container_id, _Line())
             if line.socket_path is None:
                 line.waiting.append(attachment)
             else:
                 with suppress(EngineError):
                     self._connect(line, attachment)
-        return attachment
 
     def dial(self, container_id: str, socket_path: Path, pid: int | None = None) -> None:
         """Connect all who wait, and from now on whoever comes; called between `runc create` and `runc start`.

@@ -191,6 +191,7 @@ class Containers:
                 container.name = old
                 raise EngineError(f"the name cannot be written: {error.strerror}") from error
             self.services.register.free(old)
+            self.services.cables.renamed(container)
         self.tell(container, "rename", {"oldName": f"/{old}"})
 
     def update(self, container: Container, body: Mapping[str, Any]) -> list[str]:

@@ -50,6 +50,10 @@ class Cables(Protocol):
         """A container is removed: drop what is kept of it while it does not run."""
         ...
 
+    def renamed(self, container: Container) -> None:
+        """A container has another name."""
+        ...
+
 
 class Stores(Protocol):
     """Volumes."""
@@ -126,6 +130,9 @@ class NoNetworks:
 
     def forget(self, container: Container) -> None:
         """Nothing is kept."""
+
+    def renamed(self, container: Container) -> None:
+        """Nobody looks for it."""
 
 
 class NoVolumes:

@@ -17,6 +17,7 @@ _HOSTNAME = re.compile(r"[a-zA-Z0-9_.-]{0,253}")
 _RESTARTS = frozenset({"no", "", "always", "unless-stopped", "on-failure"})
 _SYSCTL = re.compile(r"[a-z0-9_]+(?:[./][a-zA-Z0-9_*-]+)+")
 _SYSCTLS = ("net.", "fs.mqueue.", "kernel.shm_rmid_forced")
+_CGROUP_PARENT = re.compile(r"(?:/?[a-zA-Z0-9_:-][a-zA-Z0-9_.:-]*)*/?")
 _IPC_SYSCTLS = frozenset({"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall",
                           "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced"})  # fmt: skip
 
@@ -289,6 +290,13 @@ def _check_host(made: Mapping[str, Any]) -> None:
             raise BadParameter(f"invalid {name}: {value}")
     for name in made["Sysctls"] or {}:
         _check_sysctl(name.replace("/", "."), made)
+    _check_unsupported(made)
+
+
+def _check_unsupported(made: Mapping[str, Any]) -> None:
+    """Refuse what Docker has and this engine has not, or has only one of."""
+    if not _CGROUP_PARENT.fullmatch(made["CgroupParent"]) or len(made["CgroupParent"]) > 255:
+        raise BadParameter(f"invalid CgroupParent: {made['CgroupParent'][:255]!r}")
     if made["DeviceRequests"]:
         raise BadParameter('could not select device driver "" with capabilities: [[gpu]]')
     if made["Runtime"] not in {"runc", "crun", "io.containerd.runc.v2"}:

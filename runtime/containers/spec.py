@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.containers import devices, limits, security
+from runtime.containers import devices, groups, limits, security
 from runtime.containers.model import Container, Mount
 from runtime.containers.users import User
 
@@ -124,7 +124,7 @@ def _linux(container: Container, found: Findings) -> dict[str, Any]:
     if host["Privileged"] or security.read(host["SecurityOpt"] or ()).unmasked:
         made |= {"maskedPaths": [], "readonlyPaths": []}
     if not found.rootless:
-        made["cgroupsPath"] = f"{host['CgroupParent'].rstrip('/') or '/moorage'}/{container.id}"
+        made["cgroupsPath"] = groups.name(container)
         made["resources"] = {**limits.resources(host, found.abilities), "devices": devices.rules(host)}
     if found.seccomp is not None:
         made["seccomp"] = dict(found.seccomp)

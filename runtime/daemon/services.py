@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
+from runtime.build.builder import Builder
 from runtime.config import Settings
 from runtime.containers.attach import Attachments
 from runtime.containers.containers import Containers
 from runtime.containers.files import Files
-from runtime.containers.neighbours import NoNetworks, NoVolumes
+from runtime.containers.networking import Connections, ContainerNetworks
+from runtime.containers.stored import ContainerVolumes
 from runtime.engine import Engine
 from runtime.events import Events
 from runtime.images.content import Content
@@ -23,6 +25,7 @@ from runtime.images.push import Pusher
 from runtime.images.registries import Registries
 from runtime.images.removal import Removal, User
 from runtime.networks.networks import Networks
+from runtime.volumes.volumes import Volumes
 from storage.digest import Digest
 
 THREADS = 64
@@ -41,16 +44,24 @@ def composed(settings: Settings) -> Iterator[Engine]:
         images = Images(data, content, layers, events, settings.default_registry)
         networks = Networks(settings, events)
         stack.callback(networks.close)
+        volumes = Volumes(settings.data / "volumes", events)
         attachments = Attachments()
-        containers = Containers(settings, events, images, NoNetworks(), NoVolumes(), attachments)
+        containers = Containers(
+            settings, events, images, ContainerNetworks(networks), ContainerVolumes(volumes), attachments
+        )
         stack.callback(containers.close)
         removal = Removal(images, lambda digest: _users(containers, digest))
+        connections = Connections(networks, containers)
+        networks.watch(connections.refresh)
         containers.recover()
         registries = _registries(settings)
         puller = Puller(images, registries, parallel=settings.parallel_layers, neighbour=_neighbour(settings))
         stack.callback(puller.close)
         pusher = Pusher(images, registries)
         stack.callback(pusher.close)
+        builder = Builder(settings, images, containers, attachments, puller)
+        builder.recover()
+        stack.callback(builder.close)
         threads = ThreadPoolExecutor(THREADS, "moor")
         stack.callback(threads.shutdown)  # the last made is the first ended: nothing works on services that are closed
         yield Engine(
@@ -59,6 +70,10 @@ def composed(settings: Settings) -> Iterator[Engine]:
             threads=threads,
             images=images,
             removal=removal,
+            networks=networks,
+            builder=builder,
+            volumes=volumes,
+            connections=connections,
             containers=containers,
             execs=containers.execs,
             attachments=attachments,
@@ -66,7 +81,6 @@ def composed(settings: Settings) -> Iterator[Engine]:
             registries=registries,
             puller=puller,
             pusher=pusher,
-            networks=networks,
         )
 
 

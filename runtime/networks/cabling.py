@@ -4,6 +4,7 @@ Each step's sandbox is on disk before the step: what a killed daemon has made is
 """
 
 import logging
+import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
@@ -18,6 +19,9 @@ from runtime.networks.model import Endpoint, EndpointWish, Network, Owner, PortW
 from runtime.networks.names import outward
 from runtime.networks.ports import HostPorts, PortTaken
 from runtime.networks.sandboxes import Sandboxes
+
+_ALIAS = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,252}", re.ASCII)
+"""What may stand in a line of /etc/hosts."""
 
 _log = logging.getLogger(__name__)
 
@@ -154,14 +158,24 @@ class Cabling:
             raise NotFound(f"container {container_id} has no network of its own")
         return sandbox
 
-    def _endpoint(self, sandbox: Sandbox, network: Network, wish: EndpointWish) -> Endpoint:
-        """Give a container its end in a network: nothing is made."""
+    def consider(self, network: Network, wish: EndpointWish) -> None:
+        """Raise BadParameter for a wish that cannot be met, whoever else is in the network."""
         if not network.bridge:
-            raise BadParameter(f"a container cannot be connected to the network {network.name} while it runs")
-        if sandbox.endpoint(network.id) is not None:
-            raise Forbidden(f"endpoint with name {sandbox.owner.name} already exists in network {network.name}")
+            raise BadParameter(f"conflicting options: the network {network.name} cannot be combined with others")
         if network.fixed and wish.aliases:
             raise BadParameter("network-scoped alias is supported only for containers in user defined networks")
+        for alias in wish.aliases:
+            if not _ALIAS.fullmatch(alias):
+                raise BadParameter(f"invalid network alias {alias[:300]!r}")
+        if wish.ipv4:
+            addressing.free_address(network, (), wish.ipv4)
+        addressing.hardware_address(wish.mac, ())
+
+    def _endpoint(self, sandbox: Sandbox, network: Network, wish: EndpointWish) -> Endpoint:
+        """Give a container its end in a network: nothing is made."""
+        self.consider(network, wish)
+        if sandbox.endpoint(network.id) is not None:
+            raise Forbidden(f"endpoint with name {sandbox.owner.name} already exists in network {network.name}")
         taken = {end.interface for end in sandbox.endpoints}
         return Endpoint(
             id=secrets.token_hex(32),

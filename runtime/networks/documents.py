@@ -99,6 +99,11 @@ def settings(
     }
 
 
+def outline(found: Network) -> dict[str, Any]:
+    """Networks of a container in a network without a bridge."""
+    return {found.name: _endpoint(found, None, None, None) | {"NetworkID": found.id}}
+
+
 _TOP = (
     "EndpointID",
     "Gateway",

@@ -3,6 +3,7 @@
 Sources: moby libnetwork (sandbox_dns_unix, resolvconf), resolv.conf(5).
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Address, ip_address
 
@@ -17,12 +18,16 @@ LOOPBACK = (
     "ff02::1\tip6-allnodes\n"
     "ff02::2\tip6-allrouters\n"
 )
+_NAME = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,252}", re.ASCII)
+"""A host name comes from a client: it must not add lines to a file."""
+
 _KEPT = ("search", "options", "domain")
 
 
 def names_of(sandbox: Sandbox, endpoint: Endpoint) -> list[str]:
     """Every name of a container in a user-made network, the container's first."""
-    return list(dict.fromkeys([sandbox.owner.name, *endpoint.aliases, sandbox.owner.id[:12], sandbox.owner.hostname]))
+    found = [sandbox.owner.name, *endpoint.aliases, sandbox.owner.id[:12], sandbox.owner.hostname]
+    return list(dict.fromkeys(filter(_NAME.fullmatch, found)))
 
 
 def peers(
@@ -42,7 +47,7 @@ def peers(
 def hosts(sandbox: Sandbox, others: Iterable[tuple[IPv4Address, Sequence[str]]]) -> str:
     """The text of /etc/hosts: the container's own names, then its peers', so that they hold while no daemon answers."""
     own = [sandbox.owner.hostname, *(name for end in sandbox.endpoints for name in end.aliases)]
-    lines = [(end.address, list(dict.fromkeys(filter(None, own)))) for end in sandbox.endpoints]
+    lines = [(end.address, list(dict.fromkeys(filter(_NAME.fullmatch, own)))) for end in sandbox.endpoints]
     lines += [(address, list(found)) for address, found in others]
     return LOOPBACK + "".join(f"{address}\t{' '.join(found)}\n" for address, found in lines if found)
 

@@ -12,6 +12,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
+from runtime import rootless
 from runtime.config import Settings
 from runtime.errors import BadParameter, Conflict, EngineError, Forbidden
 from runtime.events import Event, Events
@@ -19,6 +20,7 @@ from runtime.networks import addressing, documents, links, names, specification
 from runtime.networks.background import Background
 from runtime.networks.cabling import Cabling
 from runtime.networks.filters import Filters
+from runtime.networks.forwards import Forwards
 from runtime.networks.host import Host
 from runtime.networks.known import Known
 from runtime.networks.model import BRIDGE, FIXED, EndpointWish, Network, Owner, PortWish, Sandbox
@@ -43,7 +45,7 @@ class Networks:
         self._sandboxes.load()
         self._fix(settings.bridge_name)
         self._background = Background()
-        host = Host(self._background, Resolver(self._zone, lambda: names.servers(_resolv())))
+        host = Host(self._background, Resolver(self._zone, lambda: names.servers(_resolv())), _forwards(settings))
         self._host = host
         self._cabling = Cabling(self._known, self._sandboxes, HostPorts(), host)
 
@@ -120,12 +122,7 @@ class Networks:
         """Raise what `allocate` would, as far as it can be known before. Raises: NotFound, BadParameter."""
         with self._lock:
             for reference, wish in wanted.items():
-                network = self._known.get(reference)
-                if network.fixed and wish.aliases:
-                    raise BadParameter("network-scoped alias is supported only for containers in user defined networks")
-                if wish.ipv4:
-                    addressing.free_address(network, (), wish.ipv4)
-                addressing.hardware_address(wish.mac, ())
+                self._cabling.consider(self._known.get(reference), wish)
 
     def allocate(self, owner: Owner, wanted: Mapping[str, EndpointWish], ports: Iterable[PortWish] = ()) -> Sandbox:
         """Reserve an address in each network, and ports of the host. Raises EngineError; then nothing is reserved."""
@@ -189,6 +186,11 @@ class Networks:
         with self._lock:
             sandbox = self._sandboxes.get(container_id)
             return documents.settings(sandbox, self._known.by_id(), self._wished(wanted or {}), exposed)
+
+    def outline(self, name: str) -> dict[str, Any]:
+        """Networks of a container that is in `host` or `none`: there is no endpoint of ours."""
+        with self._lock:
+            return documents.outline(self._known.get(name))
 
     def hosts(self, container_id: str) -> str:
         """The text of a container's /etc/hosts, with the names of its peers."""
@@ -265,6 +267,11 @@ class Networks:
     def _tell(self, network: Network, action: str, container_id: str = "") -> None:
         told = {"name": network.name, "type": network.driver} | ({"container": container_id} if container_id else {})
         self._events.publish(Event("network", action, network.id, told))
+
+
+def _forwards(settings: Settings) -> Forwards | None:
+    """Who publishes ports on the machine, where the engine is not root there."""
+    return Forwards(rootless.place(settings).forwards, rootless.GUEST) if settings.rootless else None
 
 
 def _resolv() -> str:

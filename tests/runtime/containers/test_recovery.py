@@ -76,7 +76,7 @@ def test_what_was_to_be_removed_at_its_end_is(place: Place) -> None:
     until(lambda: not Path(f"/proc/{container.state.supervisor}").exists())
     place.open()
     until(lambda: place.containers.all() == ())
-    until(lambda: not container.directory.exists())
+    until(lambda: place.leftovers() == [])
 
 
 def test_a_paused_one_is_still_paused(place: Place) -> None:

@@ -123,6 +123,8 @@ def test_a_host_config_is_completed() -> None:
         ({"Sysctls": {"kernel.core_pattern": "|/x"}}, "invalid sysctl kernel.core_pattern"),
         ({"Sysctls": {"net/../kernel/core_pattern": "|/x"}}, "invalid sysctl"),
         ({"Sysctls": {"net.ipv4.ip_forward": "1"}, "NetworkMode": "host"}, "not allowed in host network namespace"),
+        ({"CgroupParent": "../../system.slice"}, "invalid CgroupParent"),
+        ({"CgroupParent": "/a/../b"}, "invalid CgroupParent"),
         ({"Runtime": "/tmp/evil"}, "unknown or invalid runtime name"),
         ({"VolumeDriver": "nfs"}, 'plugin "nfs" not found'),
         ({"DeviceRequests": [{"Driver": "nvidia"}]}, "could not select device driver"),

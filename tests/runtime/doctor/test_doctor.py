@@ -98,7 +98,7 @@ def test_this_machine_can_be_looked_at() -> None:
 
 
 def test_limits_that_are_missing_are_said(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
-    def poor() -> Machine:
+    def poor(*, rootless: bool = False) -> Machine:
         return replace(look(), memory_limit=False, pids_limit=False, overlay=False, seccomp=False, nofile=1024)
 
     monkeypatch.setattr("runtime.doctor.examination.look", poor)
