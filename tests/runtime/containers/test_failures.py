@@ -90,6 +90,14 @@ def test_a_container_that_cannot_be_made(
     place.containers.create({"Image": IMAGE, "Cmd": ["true"], "HostConfig": {"NetworkMode": "none"}}, "wanted")
 
 
+def test_an_image_of_another_platform(place: Place) -> None:
+    body = {"Image": IMAGE, "Cmd": ["true"], "HostConfig": {"NetworkMode": "none"}}
+    with pytest.raises(NotFound, match=r"its platform \(linux/amd64\) does not match the specified platform"):
+        place.containers.create(body, platform="linux/arm64")
+    for fitting in (None, "", "linux", "linux/amd64", "linux/amd64/v3"):
+        place.containers.create(body, platform=fitting)
+
+
 def test_a_start_after_one_that_failed(place: Place) -> None:
     script = "test -e /second && exec sleep 600; exit 3"
     container = place.create("sh", "-c", script, User="someone")

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,10 @@ def test_a_paused_one_is_still_paused(place: Place) -> None:
     again(place)
     found = place.containers.get(container.id)
     assert found.state.status == PAUSED
+    found.become(replace(found.state, status=RUNNING))  # as if killed before that was written down
+    again(place)
+    found = place.containers.get(container.id)
+    assert found.state.status == PAUSED
     place.containers.unpause(found)
 
 
@@ -141,6 +146,7 @@ def test_another_s_record_is_no_way_out(place: Place) -> None:
 VICTIM = """
 import sys
 sys.path.insert(0, {root!r})
+from dataclasses import replace
 from pathlib import Path
 from tests.runtime.containers.conftest import Place
 place = Place(Path({directory!r}))
