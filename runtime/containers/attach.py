@@ -7,6 +7,7 @@ conmon waits for whoever is connected, and so does the container: a client that 
 
 import os
 import socket
+import struct
 import threading
 from concurrent.futures import Future
 from contextlib import suppress
@@ -16,7 +17,7 @@ from pathlib import Path
 from runtime.containers.wires import Packets, Wires
 from runtime.errors import Conflict, EngineError
 
-_CONNECT_WITHIN = 10.0
+_CONNECT_WITHIN = 10
 _RESIZE = 1
 
 
@@ -194,7 +195,8 @@ def _connection(path: Path) -> socket.socket:
     directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
-        connection.settimeout(_CONNECT_WITHIN)
+        # Python's own timeout would make the socket non-blocking, and a queue that is full an error at once
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", _CONNECT_WITHIN, 0))
         connection.connect(f"/proc/self/fd/{directory}/{path.name}")
     except BaseException:
         connection.close()

@@ -162,6 +162,7 @@ def test_a_supervisor_that_is_held_up_keeps_nobody_else_waiting(tmp_path: Path) 
         first = attachments.expect("stuck")  # nobody accepts it, and there is no room for another
         late = threading.Thread(target=attachments.expect, args=("stuck",))
         late.start()
+        poll(lambda: connecting(late))
         other = attachments.expect("free")
         assert other.connected.done()
         assert late.is_alive()
@@ -169,6 +170,12 @@ def test_a_supervisor_that_is_held_up_keeps_nobody_else_waiting(tmp_path: Path) 
         late.join(PATIENCE)
         for client in (first, other):
             attachments.leave(client)
+
+
+def connecting(thread: threading.Thread) -> bool:
+    """Whether a thread waits in connect(2), or has ended."""
+    place = Path(f"/proc/self/task/{thread.native_id}/wchan")
+    return not thread.is_alive() or "unix_wait_for_peer" in place.read_text()
 
 
 def listening(path: Path) -> socket.socket:
