@@ -120,7 +120,7 @@ class Endings:
         code, moment = _outcome(container)
         oom = (container.bundle / "oom").exists()
         self.checks.end(container)
-        launch.tidy(self._services, container)
+        launch.tidy(self._services, container, ended=exit_file(container).exists())
         ran = max(0, moment - container.state.started_at)
         state = replace(
             container.state,
