@@ -59,6 +59,7 @@ class Cabling:
         """Lay every cable of a container, and publish its ports. Raises EngineError; `unplug` then clears up."""
         sandbox = self._get(container_id)
         networks = self.known.by_id()
+        self.host.taken_away(container_id)
         for end in sandbox.endpoints:
             self.host.ready(networks[end.network], networks, self.sandboxes.all())
             links.plug(pid, networks[end.network], end)
@@ -76,7 +77,7 @@ class Cabling:
         without = replace(sandbox, published=(), plugged=False)
         if sandbox.published and sandbox.plugged:
             self._put(without, rules=True)
-        self.host.take_away(sandbox.endpoints)
+        self.host.take_away(container_id, sandbox.endpoints)
         self.sandboxes.drop(container_id)
         return sandbox
 

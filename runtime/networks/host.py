@@ -6,7 +6,7 @@ Not safe from several threads: its owner holds a lock.
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from runtime.errors import EngineError
 from runtime.networks import firewall, links
@@ -29,6 +29,7 @@ class Host:
         self.doors = HostDoors(background)
         self._dns = DnsServer(background, resolver)
         self._ready: set[str] = set()
+        self._pending: dict[str, Future[None]] = {}
         self._removals = ThreadPoolExecutor(1, "moor-cables")
 
     def ready(self, network: Network, networks: Mapping[str, Network], sandboxes: Sequence[Sandbox]) -> None:
@@ -84,10 +85,17 @@ class Host:
         """Whether a daemon before left bridges: then rules are there too."""
         return not links.present().isdisjoint(network.bridge for network in networks if network.bridge)
 
-    def take_away(self, endpoints: Iterable[Endpoint]) -> None:
+    def take_away(self, container_id: str, endpoints: Iterable[Endpoint]) -> None:
         """Remove an ended container's cables, soon: the kernel takes its time for it, and nobody has to wait."""
+        for each in [number for number, done in self._pending.items() if done.done()]:
+            del self._pending[each]
         for end in endpoints:
-            self._removals.submit(_remove, end.link)
+            self._pending[container_id] = self._removals.submit(_remove, end.link)
+
+    def taken_away(self, container_id: str) -> None:
+        """Wait for what `take_away` has begun for a container: it is plugged again, maybe in the same namespace."""
+        if (pending := self._pending.pop(container_id, None)) is not None:
+            pending.result()
 
     def close(self) -> None:
         """Wait for what was begun."""
