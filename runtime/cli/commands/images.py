@@ -15,6 +15,9 @@ from runtime.cli.tables import Listing
 from runtime.cli.words import cut as shortened
 from runtime.cli.words import local_time, short_id, since, size
 
+GO_ZERO = -62135596800
+"""The year 1 in seconds since 1970: what an image says that does not tell when it was made."""
+
 HEADERS = {
     "ID": "IMAGE ID",
     "Repository": "REPOSITORY",
@@ -81,7 +84,7 @@ def _row(image: Mapping[str, Any], repository: str, tag: str, digest: str, *, wh
         "Repository": repository,
         "Tag": tag,
         "Digest": digest,
-        "CreatedSince": since(image["Created"]) if image["Created"] > 0 else "N/A",
+        "CreatedSince": since(image["Created"]) if image["Created"] > GO_ZERO else "N/A",
         "CreatedAt": local_time(image["Created"]),
         "Size": size(image["Size"], 3),
         "VirtualSize": size(image.get("VirtualSize", image["Size"])),
