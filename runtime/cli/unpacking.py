@@ -61,7 +61,7 @@ def unpack(blocks: Iterable[bytes], directory: Path, rename: Callable[[str], str
 
 
 def _mode(entry: tarfile.TarInfo, *, owners: bool) -> int:
-    """The entry's mode. Set-id bits go with the owner that they were meant for: what becomes ours must not run as us."""
+    """The entry's mode, with set-id bits only where its owner is kept: what becomes ours must not run as us."""
     return entry.mode & (0o7777 if owners else 0o1777)
 
 
