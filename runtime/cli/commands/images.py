@@ -134,7 +134,7 @@ def _history_row(entry: Mapping[str, Any], *, human: bool, whole: bool) -> dict[
 @flag("--no-prune", help="Do not delete untagged parents")
 def rmi(session: Session, words: tuple[str, ...], force: bool, no_prune: bool) -> None:
     """Remove one or more images."""
-    failures = []
+    failures, fatal = list[str](), False
     for word in words:
         try:
             query = {"force": force or None, "noprune": no_prune or None}
@@ -142,10 +142,10 @@ def rmi(session: Session, words: tuple[str, ...], force: bool, no_prune: bool) -
                 for what, name in removed.items():
                     click.echo(f"{what}: {name}")
         except Refused as error:
-            if not (force and error.status == 404):
-                failures.append(f"Error response from daemon: {error}")
+            failures.append(f"Error response from daemon: {error}")
+            fatal = fatal or not (force and error.status == 404)
     if failures:
-        raise Failure("\n".join(failures))
+        raise Failure("\n".join(failures), 1 if fatal else 0)
 
 
 @command("SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]", least=2, most=2, of="image")
