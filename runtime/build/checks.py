@@ -13,7 +13,7 @@ from runtime.errors import BadParameter, Unsupported
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What an instruction may have. `least`, `most`: arguments; `flags`: their names; `switches`: flags without value."""
+    """What an instruction may have. `least`, `most`: arguments; `flags`: by name; `switches`: those without value."""
 
     least: int = 1
     most: int | None = None

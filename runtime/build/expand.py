@@ -37,7 +37,7 @@ def expand(text: str, variables: Mapping[str, str] = _NOTHING, rules: Rules = DE
 
 
 def words(text: str, variables: Mapping[str, str] = _NOTHING, rules: Rules = DEFAULT) -> list[str]:
-    """Return `text` as words: apart where spaces are, also those of an unquoted variable's value. Raises as `expand`."""
+    """Return `text` as words: apart where spaces are, also those of a bare variable's value. Raises as `expand`."""
     return _Reader(text, variables, rules).read()[1]
 
 

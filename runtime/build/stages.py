@@ -34,11 +34,15 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`stages`: those to build, in order, the last of them the result; `globals`: the ARGs before the first FROM."""
+    """`stages`: those to build, in order, the last of them the result; `globals`: the ARGs before the first FROM.
+
+    `consumed`: build arguments that those ARGs took.
+    """
 
     stages: tuple[Stage, ...]
     globals: Mapping[str, str]
     escape: str
+    consumed: frozenset[str] = frozenset()
 
     def named(self, text: str) -> int | None:
         """Find a stage by what `--from` says. Names go before numbers."""
@@ -62,7 +66,8 @@ def plan(dockerfile: Dockerfile, arguments: Mapping[str, str], platform: Mapping
         stages.append(_stage(section, stages, known, dockerfile.escape))
     chosen = _target(stages, target)
     needed = _closure(stages, chosen)
-    return Plan(tuple(stage for stage in stages if stage.number in needed), known, dockerfile.escape)
+    consumed = frozenset(text.partition("=")[0] for each in opening for text in each.values)
+    return Plan(tuple(stage for stage in stages if stage.number in needed), known, dockerfile.escape, consumed)
 
 
 def _sections(dockerfile: Dockerfile) -> tuple[list[Instruction], list[list[Instruction]]]:

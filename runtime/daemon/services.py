@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
+from runtime.build.builder import Builder
 from runtime.config import Settings
 from runtime.containers.attach import Attachments
 from runtime.containers.containers import Containers
@@ -58,6 +59,10 @@ def composed(settings: Settings) -> Iterator[Engine]:
         stack.callback(puller.close)
         pusher = Pusher(images, registries)
         stack.callback(pusher.close)
+        builder = Builder(settings, images, containers, attachments, puller)
+        builder.recover()
+        removal.sweep()  # now that containers and builds hold what is theirs
+        stack.callback(builder.close)
         threads = ThreadPoolExecutor(THREADS, "moor")
         stack.callback(threads.shutdown)  # the last made is the first ended: nothing works on services that are closed
         yield Engine(
@@ -67,6 +72,7 @@ def composed(settings: Settings) -> Iterator[Engine]:
             images=images,
             removal=removal,
             networks=networks,
+            builder=builder,
             volumes=volumes,
             connections=connections,
             containers=containers,

@@ -120,8 +120,9 @@ def test_reads_as_the_official_parser(text: str) -> None:
 
 
 WORDS = st.sampled_from(
-    ["RUN", "FROM a", "ENV", "COPY", "ADD --from=x", "LABEL", "ARG", "CMD", "ONBUILD", "HEALTHCHECK", "USER", "VOLUME",
-     "a", "b=c", '"', "'", "\\", "\\\n", "\n", " ", "\t", "#x", "# escape=`\n", "`\n", "[", "]", '"a"', ",", "<<E", "<<-E",
+    ["RUN", "FROM a", "ENV", "COPY", "ADD --from=x", "LABEL", "ARG", "CMD", "ONBUILD", "HEALTHCHECK", "USER",
+     "VOLUME", "a", "b=c", '"', "'", "\\", "\\\n", "\n", " ", "\t", "#x", "# escape=`\n", "`\n", "[",
+     "]", '"a"', ",", "<<E", "<<-E",
      "E\n", "--x=y", "--", "$a", "${b}", "=", "\\\\"]
 )  # fmt: skip
 
