@@ -2,7 +2,7 @@
 
 A program of its own, run by `unpack.py`; it and its neighbours import nothing else of ours, for its start is part of
 every layer's time. tarfile is used as a parser only, and the worst that a tar can do is to fill its own directory up
-to the limits. Its answer is one line: `unpacked BYTES ENTRIES`, or `refused` and why.
+to the limits. Its answer is one line: `unpacked BYTES ENTRIES`, or `refused` or `failed` and why.
 """
 
 import os
@@ -22,7 +22,7 @@ OPEN_FILES = 64
 def unpack(source: Input, layer: Layer) -> None:
     """Unpack a tar into the current root directory, and read its input to the end.
 
-    Raises: Refused, OSError, and what tarfile raises on nonsense (`TROUBLE`).
+    Raises: OSError, and what nonsense raises (`TROUBLE`).
     """
     archive = tarfile.TarFile(fileobj=source, tarinfo=Header, encoding="utf-8", errors="surrogateescape")  # type: ignore[arg-type]  # as much of a file as tarfile uses
     while (member := archive.next()) is not None:
@@ -34,7 +34,8 @@ def unpack(source: Input, layer: Layer) -> None:
         pass
 
 
-TROUBLE = (Refused, tarfile.TarError, OSError, ValueError, OverflowError, MemoryError, RecursionError)
+TROUBLE = (Refused, tarfile.TarError, ValueError, OverflowError, MemoryError, RecursionError)
+"""What a hostile tar may raise; the machine's own trouble is OSError."""
 
 
 def main() -> None:
@@ -50,6 +51,8 @@ def main() -> None:
     try:
         unpack(Input(0), layer)
         answer = f"unpacked {layer.size} {layer.entries}"
+    except OSError as error:
+        answer = f"failed {error.strerror or error}"
     except TROUBLE as error:
         answer = f"refused {str(error) or type(error).__name__}"
     os.write(1, answer.encode("ascii", "backslashreplace"))
