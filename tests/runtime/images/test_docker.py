@@ -5,6 +5,8 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import docker
+import docker.errors
 import pytest
 
 from tests.parts.commands import CommandFailed, run
@@ -109,3 +111,21 @@ def test_archives_go_to_docker_and_back(engine: RunningEngine, archive: Path, tm
     engine.docker("load", "--input", tmp_path / "theirs.tar")
     assert engine.docker("image", "inspect", "--format", "{{.Id}}", "team/app:1").strip() == image
     assert engine.docker("run", "--rm", "--network", "none", "team/app:1") == "hello"
+
+
+def test_docker_py_does_the_same(engine: RunningEngine, archive: Path) -> None:
+    client = docker.DockerClient(base_url=f"unix://{engine.socket}")
+    try:
+        loaded = client.images.load(archive.read_bytes())
+        assert [image.tags for image in loaded] == [["team/app:1"]]
+        assert loaded[0].tag("copy", "2") and client.images.get("copy:2").id == loaded[0].id
+        assert len(loaded[0].history()) == 2 and len(client.images.list("team/app")) == 1
+        saved = b"".join(loaded[0].save(named=True))
+        client.images.remove("team/app:1")
+        client.images.remove("copy:2")
+        with pytest.raises(docker.errors.ImageNotFound, match="No such image: copy:2"):
+            client.images.get("copy:2")
+        assert client.images.load(saved)[0].id == loaded[0].id
+        assert client.images.prune({"dangling": False})["SpaceReclaimed"] > 0
+    finally:
+        client.close()
