@@ -1,8 +1,11 @@
 """Images in the stock client's hands, and archives that go to a real dockerd, to skopeo, and back."""
 
+import functools
 import json
 import tarfile
+import threading
 from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import docker
@@ -69,6 +72,21 @@ def test_a_file_system_is_imported_and_runs(engine: RunningEngine, archive: Path
     assert engine.docker("run", "--rm", "--network", "none", "imp:1") == "imported"
     with pytest.raises(CommandFailed, match="run is not a valid change command"):
         engine.docker("import", "--change", "RUN x", tmp_path / "root.tar")
+
+
+def test_a_file_system_is_imported_from_a_url(engine: RunningEngine, archive: Path, tmp_path: Path) -> None:
+    (tmp_path / "root.tar").write_bytes(busybox_tar(require("busybox")))
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, engine.namespace.let_in(server.server_port):
+        threading.Thread(target=server.serve_forever).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        try:
+            said = engine.docker("import", f"{url}/root.tar", "url:1")
+            with pytest.raises(CommandFailed, match="status 404"):
+                engine.docker("import", f"{url}/none.tar")
+        finally:
+            server.shutdown()
+    assert engine.docker("image", "inspect", "--format", "{{.Id}}", "url:1").strip() == said.splitlines()[-1]
 
 
 def test_a_bad_archive_is_refused_in_one_sentence(engine: RunningEngine, archive: Path, tmp_path: Path) -> None:
