@@ -5,6 +5,7 @@ every layer's time. tarfile is used as a parser only, and the worst that a tar c
 to the limits. Its answer is one line: `unpacked BYTES ENTRIES`, or `refused` or `failed` and why.
 """
 
+import errno
 import os
 import resource
 import sys
@@ -17,6 +18,8 @@ from runtime.images.unpack_input import Header, Input, Refused
 MEMORY_LIMIT = 1024 * 2**20
 """Bytes; tarfile keeps what an extended header says until it is whole."""
 OPEN_FILES = 64
+
+_UNMAPPED = " (try increasing the number of subordinate IDs in /etc/subuid and /etc/subgid)"
 
 
 def unpack(source: Input, layer: Layer) -> None:
@@ -52,7 +55,8 @@ def main() -> None:
         unpack(Input(0), layer)
         answer = f"unpacked {layer.size} {layer.entries}"
     except OSError as error:
-        answer = f"failed {error.strerror or error}"
+        unmapped = error.errno == errno.EINVAL and namespace.startswith("user")
+        answer = f"failed {error.strerror or error}{_UNMAPPED if unmapped else ''}"
     except TROUBLE as error:
         answer = f"refused {str(error) or type(error).__name__}"
     os.write(1, answer.encode("ascii", "backslashreplace"))
