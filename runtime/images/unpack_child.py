@@ -18,6 +18,8 @@ from runtime.images.unpack_input import Header, Input, Refused
 MEMORY_LIMIT = 1024 * 2**20
 """Bytes; tarfile keeps what an extended header says until it is whole."""
 OPEN_FILES = 64
+PROCESSOR_LIMIT = 1800
+"""Seconds of processor time; 100 GB of files take about 200."""
 
 _UNMAPPED = " (try increasing the number of subordinate IDs in /etc/subuid and /etc/subgid)"
 
@@ -46,6 +48,7 @@ def main() -> None:
     root, namespace, entries, size = sys.argv[1:]
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
+    resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR_LIMIT, PROCESSOR_LIMIT))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.umask(0)
     os.chroot(root)
