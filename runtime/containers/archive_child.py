@@ -1,7 +1,7 @@
 """The program that copies files into and out of a container: it locks itself in, then does the one thing it was asked.
 
-Run by `archive_process.py` with what to do as JSON. The tar goes through standard input or output; the answer, one JSON
-object, to standard error: `{"stat": {...}}` before a tar, `{"done": true}` at the end, `{"problem": KIND, ...}`.
+Run by `archive_process.py` with what to do as JSON. The tar goes through standard input or output; the answers, a JSON
+object each, to standard error: `{"stat": {...}}` before a tar, `{"done": true}` at the end, `{"problem": KIND, ...}`.
 """
 
 # ruff: noqa: PTH116, PTH119, PTH123  # importing pathlib would take as long as copying a small file
