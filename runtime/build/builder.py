@@ -41,12 +41,13 @@ class Builder:
             puller=puller,
             cache=Cache(directory / "cache.json", images),
             workspaces=Workspaces(settings, images.layers),
-            runner=Runner(images, containers, attachments),
+            runner=Runner(images, containers, attachments, directory / "steps"),
             caches=directory / "caches",
         )
 
     def recover(self) -> None:
-        """Take away what a killed daemon left mounted; containers of its steps are the containers' own business."""
+        """Take away what a killed daemon left: mounts, and the containers of its steps."""
+        self._services.runner.recover()
         self._services.workspaces.recover()
 
     def close(self) -> None:

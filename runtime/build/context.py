@@ -4,14 +4,12 @@ What lies there is the client's: it is only ever opened inside. Source: moby's b
 """
 
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.build import ignore, parser
-from runtime.containers.rooted import open_inside
+from runtime.build import ignore, parser, trees
 from runtime.errors import BadParameter
 from runtime.images.layers import Layers
 from runtime.images.unpack import BadLayer, room, unpack
@@ -49,13 +47,10 @@ class Context:
 
     def _read(self, name: str) -> str | None:
         try:
-            fd = open_inside(self.root, name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
-        except (OSError, ValueError):
+            with trees.readable(self.root, name) as fd, open(fd, "rb", closefd=False) as file:
+                return file.read(parser.LIMIT + 1).decode("utf-8", "replace")
+        except (OSError, ValueError, BadParameter):
             return None
-        with os.fdopen(fd, "rb") as file:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                return None
-            return file.read(parser.LIMIT + 1).decode("utf-8", "replace")
 
 
 @contextmanager

@@ -4,9 +4,10 @@ The container is removed in any case, also when the client goes away. Source: mo
 """
 
 import codecs
+import secrets
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -82,7 +83,9 @@ def command_of(state: State, instruction: Instruction) -> list[str]:
 class Runner:
     """Runs steps."""
 
-    def __init__(self, images: Images, containers: Containers, attachments: Attachments) -> None:
+    def __init__(self, images: Images, containers: Containers, attachments: Attachments, marks: Path) -> None:
+        """Make it. `marks`: a directory that names the containers under way, for whoever recovers from a kill."""
+        self._marks = marks
         self._images = images
         self._containers = containers
         self._attachments = attachments
@@ -93,8 +96,8 @@ class Runner:
         """Run a step and give its layer. `tidy`: called on what it changed. Raises: StepFailed, EngineError; what
         `audience` raises.
         """
-        container = self._made(state, command)
-        try:
+        with ExitStack() as undo:
+            container = self._made(state, command, undo)
             audience({"stream": f" ---> Running in {container.id[:12]}\n"})
             code = self._ran(container, audience)
             if code != 0:
@@ -103,11 +106,19 @@ class Runner:
             layer = self._images.layers.commit(container.upper, latest=latest)
             audience({"stream": f" ---> Removed intermediate container {container.id[:12]}\n"})
             return layer.diff_id
-        finally:
-            with suppress(NotFound):
-                self._containers.remove(container, force=True, volumes=True)
 
-    def _made(self, state: State, command: Command) -> Container:
+    def recover(self) -> None:
+        """Remove the containers of steps that a killed daemon left."""
+        self._marks.mkdir(mode=0o700, exist_ok=True)
+        for mark in self._marks.iterdir():
+            self._remove(mark.name)
+
+    def _remove(self, name: str) -> None:
+        with suppress(NotFound):
+            self._containers.remove(self._containers.get(name), force=True, volumes=True)
+        (self._marks / name).unlink(missing_ok=True)
+
+    def _made(self, state: State, command: Command, undo: ExitStack) -> Container:
         """Make the container of an image that is known for this moment only; its layers are the container's then."""
         body = {
             "Image": state.identity,
@@ -124,8 +135,11 @@ class Runner:
             known = any(image.id == image_id for image in self._images.all())
             if not known:
                 image_id = self._images.register(state.config()).id
+            name = f"build-{secrets.token_hex(8)}"
+            (self._marks / name).touch()
+            undo.callback(self._remove, name)
             try:
-                return self._containers.create({**body, "Image": str(image_id)})
+                return self._containers.create({**body, "Image": str(image_id)}, name)
             finally:
                 if not known:
                     self._images.forget(image_id)

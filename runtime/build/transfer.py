@@ -156,8 +156,11 @@ def summed(sources: Sequence[Source], wish: Wish, *, owners: bool) -> str:
     total = trees.Sum(owners=owners)
     total.text(wish.target, wish.owner, str(wish.mode), str(wish.unpacks))
     for source in sources:
-        with trees.opened(source.root, source.path, os.O_RDONLY | os.O_NONBLOCK) as fd:
-            total.add(fd, source.name)
+        try:
+            with trees.readable(source.root, source.path) as fd:
+                total.add(fd, source.name)
+        except OSError as error:
+            raise EngineError(f"COPY failed: {error.strerror}: {source.path}") from error
     for name, text in wish.documents:
         total.text(name, text.decode("utf-8", "surrogateescape"))
     return total.value()
@@ -194,7 +197,7 @@ def put(root: Path, sources: Sequence[Source], wish: Wish, rules: trees.Rules) -
 
 def _put(root: Path, target: int, source: Source, wish: Wish, rules: trees.Rules) -> None:
     copying = trees.Copying(target, rules)
-    with trees.opened(source.root, source.path, os.O_RDONLY | os.O_NONBLOCK) as fd:
+    with trees.readable(source.root, source.path) as fd:
         kind = os.fstat(fd).st_mode
         if stat.S_ISDIR(kind):
             there = trees.directory_at(target, wish.target, rules.owner or (0, 0))

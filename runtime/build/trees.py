@@ -44,6 +44,23 @@ def opened(root: int, path: str, flags: int) -> Iterator[int]:
         os.close(fd)
 
 
+@contextmanager
+def readable(root: int, path: str) -> Iterator[int]:
+    """Open a regular file or a directory inside a root for a while; nothing else is even opened: devices act by that.
+
+    Raises: BadParameter where it is something else; OSError.
+    """
+    with opened(root, path, os.O_PATH) as place:
+        kind = os.fstat(place).st_mode
+        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+            raise BadParameter(f"{path} is neither a regular file nor a directory")
+        fd = os.open(f"/proc/self/fd/{place}", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
 def directory_at(root: int, path: str, owner: tuple[int, int] = (0, 0)) -> int:
     """Open a directory inside a root, made with those above it where it is missing; links are followed inside.
 
