@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from runtime.build.builder import Builder
 from runtime.config import Settings
 from runtime.containers.attach import Attachments
 from runtime.containers.containers import Containers
@@ -30,6 +31,7 @@ class Engine:
     images: Images
     removal: Removal
     networks: Networks
+    builder: Builder
     volumes: Volumes
     connections: Connections
     containers: Containers

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 LENGTH = 8192
 _TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"  # noqa: S105  # the grammar's name for a word
-_SCHEME = re.compile(rf"\s*,?\s*({_TOKEN})(?:\s+|$)(?!\s*=)")
+_SCHEME = re.compile(rf"\s*,?\s*({_TOKEN})(?=[\s,]|$)(?!\s*=)")
 _PARAMETER = re.compile(rf'\s*,?\s*({_TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_TOKEN}))')
 
 

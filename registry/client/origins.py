@@ -58,7 +58,10 @@ def is_loopback(host: str) -> bool:
 
 def origin_of(scheme: str, authority: str) -> Origin:
     """Read host[:port], as image references have it. Raises Untrusted."""
-    return parse(f"{scheme}://{authority}/").origin
+    url = parse(f"{scheme}://{authority}/")
+    if url.target != "/" or "#" in authority:
+        raise Untrusted(f"{authority[:100]!a} is no host of a registry")
+    return url.origin
 
 
 def parse(text: str, base: Url | None = None) -> Url:

@@ -60,7 +60,7 @@ class Registry:
         self.close()
 
     def close(self) -> None:
-        """End every connection."""
+        """End the connections that nobody uses; what is under way goes on."""
         self._session.transport.close()
 
     def sign_in(self) -> str:

@@ -52,6 +52,11 @@ class _Tls(HTTPSConnection):
 
     watched: socket.socket | None = None
 
+    def connect(self) -> None:
+        """Connect; whom to believe was decided when the context was made, and no warning changes it."""
+        super().connect()
+        self.is_verified = True
+
     def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]
         """Wait for the head of an answer."""
         self.watched = self.sock
@@ -203,10 +208,11 @@ class Transport:
             answer.close()
 
     def close(self) -> None:
-        """End every connection."""
+        """End the connections that nobody uses; what is under way goes on, and may make new ones."""
         with self._lock:
             for pool in self._pools.values():
                 pool.close()
+            self._pools.clear()
 
     def _pool(self, origin: Origin) -> HTTPConnectionPool:
         with self._lock:
@@ -231,15 +237,19 @@ def _reason(url: Url, error: BaseException) -> str:
     """Say in Docker's words (those of Go's net/http) why there is no answer."""
     where = f"dial tcp {str(url.origin).partition('//')[2]}: connect: "
     causes = [error, error.__cause__, error.__context__, *error.args]
-    for cause in causes:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"tls: failed to verify certificate: x509: {cause.verify_message}"
-        if isinstance(cause, ssl.SSLError) and cause.reason in {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"}:
-            return "http: server gave HTTP response to HTTPS client"
-        if isinstance(cause, ConnectionRefusedError):
-            return where + "connection refused"
-        if isinstance(cause, socket.gaierror):
-            return f"dial tcp: lookup {url.origin.host}: no such host"
-        if isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError):
-            return "net/http: request canceled (Client.Timeout exceeded while awaiting headers)"
+    tls = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
+    if isinstance(tls, ssl.SSLCertVerificationError):
+        return f"tls: failed to verify certificate: x509: {tls.verify_message}"
+    if tls is not None and tls.reason in {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"}:
+        return "http: server gave HTTP response to HTTPS client"
+    if _among(causes, ConnectionRefusedError):
+        return where + "connection refused"
+    if _among(causes, socket.gaierror) or _among(causes, urllib3.exceptions.NameResolutionError):
+        return f"dial tcp: lookup {url.origin.host}: no such host"
+    if _among(causes, TimeoutError) or _among(causes, urllib3.exceptions.TimeoutError):
+        return "net/http: request canceled (Client.Timeout exceeded while awaiting headers)"
     return f"unexpected EOF: {causes[0]}"
+
+
+def _among(causes: Iterable[object], kind: type[BaseException]) -> bool:
+    return any(isinstance(cause, kind) for cause in causes)

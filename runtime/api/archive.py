@@ -8,16 +8,16 @@ import base64
 import json
 import stat
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from runtime import moments
 from runtime.api.call import Call
 from runtime.api.streams import download
 from runtime.api.uploads import Upload
 from runtime.containers import archive
-from runtime.containers.archive import PathStat
+from runtime.containers.archive_process import PathStat
 from runtime.containers.model import Container
 from runtime.errors import BadParameter
 
@@ -25,6 +25,7 @@ TAR = "application/x-tar"
 STAT = "X-Docker-Container-Path-Stat"
 BLOCK = 256 * 1024
 
+_EARLIEST, _LATEST = -62_135_596_800 * 10**9, 253_402_300_799 * 10**9
 _GO_MODES = (
     (stat.S_ISDIR, 1 << 31),
     (stat.S_ISLNK, 1 << 27),
@@ -99,10 +100,16 @@ def header(found: PathStat) -> str:
         "name": found.name,
         "size": found.size,
         "mode": go_mode(found.mode),
-        "mtime": moments.rfc3339(found.mtime),
+        "mtime": _time(found.mtime),
         "linkTarget": found.link_target,
     }
     return base64.b64encode(json.dumps(document).encode()).decode()
+
+
+def _time(moment: int) -> str:
+    """Write a file's time, which anyone may have set: 1970 is a time like any other, and past 9999 there is none."""
+    seconds, nanoseconds = divmod(min(max(moment, _EARLIEST), _LATEST), 10**9)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z".zfill(30)
 
 
 def go_mode(mode: int) -> int:

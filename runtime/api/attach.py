@@ -48,17 +48,14 @@ class Attached:
             return
         sends_input = call.flag("stdin") and bool(config.get("OpenStdin"))
         attachments = call.engine.attachments
-        attachment = await call.run(
-            attachments.expect,
-            self._container.id,
-            sends_input=sends_input,
-            parks=bool(config.get("StdinOnce")) and not self._container.terminal,
-        )
+        parks = bool(config.get("StdinOnce")) and not self._container.terminal
+        attachment = Attachment(self._container.id, sends_input, parks and not sends_input)
+
+        async def talk(duplex: Duplex) -> None:
+            await self._talk(duplex, attachment)
+
         try:
-
-            async def talk(duplex: Duplex) -> None:
-                await self._talk(duplex, attachment)
-
+            await call.run(attachments.enter, attachment)
             await Hijacked(call, talk, tty=not self._framed)(scope, receive, send)
         finally:
             await call.run(attachments.leave, attachment)
@@ -77,7 +74,7 @@ class Attached:
         """Send what the container wrote so far, where that is asked for."""
         if not self._call.flag("logs"):
             return
-        reader = await self._call.run(LogReader, self._container.log, Selection(streams=self._streams))
+        reader = LogReader(self._container.log, Selection(streams=self._streams))
         try:
             while entries := await self._call.run(reader.read):
                 pieces = (frame(entry.stream, entry.data) if self._framed else entry.data for entry in entries)

@@ -1,12 +1,14 @@
 """An image from a container (Engine API, "Create a new image from a container")."""
 
+from contextlib import ExitStack, suppress
+
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
 
 from runtime.api.call import Call
 from runtime.containers.commit import Wish, commit
 from runtime.containers.model import DEAD, RUNNING, Container
-from runtime.errors import BadParameter, Conflict
+from runtime.errors import BadParameter, Conflict, EngineError
 from runtime.images.image import Image
 from runtime.images.reference import ImageReference
 
@@ -42,15 +44,18 @@ def _reference(call: Call) -> ImageReference | None:
 
 def _commit(call: Call, container: Container, wish: Wish) -> Image:
     containers, images = call.engine.containers, call.engine.images
-    pauses = call.flag("pause", True) and container.state.status == RUNNING
-    if pauses:
-        containers.pause(container)
-    try:
+    with ExitStack() as stack:
+        if call.flag("pause", True) and container.state.status == RUNNING:
+            with suppress(EngineError):  # as in Docker: what cannot be frozen is taken as it is
+                containers.pause(container)
+                stack.callback(_unpause, call, container)
         made = commit(images, container, wish)
-    finally:
-        if pauses:
-            containers.unpause(container)
     called = images.familiar(wish.reference) if wish.reference else ""
     told = {"comment": wish.comment, "imageID": str(made.id), "imageRef": called}
     containers.tell(container, "commit", told)
     return made
+
+
+def _unpause(call: Call, container: Container) -> None:
+    with suppress(EngineError):  # it may have ended
+        call.engine.containers.unpause(container)

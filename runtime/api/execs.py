@@ -12,6 +12,7 @@ from runtime.api.states import must_run
 from runtime.api.streams import STDERR, STDOUT, Hijacked, frame
 from runtime.containers import detach, exec_process
 from runtime.containers.detach import DetachKeys
+from runtime.containers.exec_run import Process
 from runtime.containers.execs import Exec
 from runtime.errors import EngineError, NotFound
 from runtime.http.duplex import Duplex
@@ -51,12 +52,18 @@ async def start(call: Call) -> ASGIApp:
 async def _talk(call: Call, one: Exec, chosen: tuple[int, int] | None, duplex: Duplex) -> None:
     """Start it and carry its streams; what keeps it from starting is told in the stream, as Docker does."""
     terminal = one.command.terminal
+    begun: list[Process] = []
     try:
-        process = await call.run(call.engine.execs.start, one, detached=False, size=chosen)
+        await call.run(lambda: begun.append(call.engine.execs.start(one, detached=False, size=chosen)))
     except EngineError as error:
         text = f"{error}\r\n".encode()
         await duplex.write(text if terminal else frame(STDOUT, text))
         return
+    except asyncio.CancelledError:
+        for process in begun:
+            process.drain()
+        raise
+    process = begun[0]
     keys = DetachKeys(one.command.detach_keys) if terminal else None
     ending = Ending.GONE
     try:

@@ -28,7 +28,8 @@ async def info(call: Call) -> ASGIApp:
 
 
 def _info(engine: Engine) -> dict[str, Any]:
-    settings, machine = engine.settings, look()
+    settings = engine.settings
+    machine = look(rootless=settings.rootless)
     return {
         "ID": _identity(settings),
         **_counts(engine),

@@ -2,15 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
 from typing import Any
 
-from starlette.responses import StreamingResponse
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from runtime.api.call import Call
 from runtime.api.pump import readable
-from runtime.api.streams import MULTIPLEXED, MULTIPLEXED_SINCE, RAW, STDERR, STDOUT, frame
+from runtime.api.streams import MULTIPLEXED, MULTIPLEXED_SINCE, RAW, STDERR, STDOUT, Answer, frame
 from runtime.containers.inotify import Watch
 from runtime.containers.logs import Entry, LogReader, Selection, shown
 from runtime.containers.model import DEAD, Container, Exit
@@ -28,10 +28,39 @@ async def logs(call: Call) -> ASGIApp:
         raise Conflict("can not get logs from container which is dead or marked for removal")
     framed = not container.terminal
     media_type = MULTIPLEXED if framed and call.version >= MULTIPLEXED_SINCE else RAW
-    reader = await call.run(LogReader, container.log, selection)
+    reader = LogReader(container.log, selection)
     follows = call.flag("follow") and container.state.alive
     entries = _followed(call, container, reader, selection) if follows else _present(call, reader)
-    return StreamingResponse(_written(call, entries, framed), media_type=media_type)
+    return _Pieces(call, _written(call, entries, framed), media_type)
+
+
+class _Pieces:
+    """An answer that goes on until its pieces end or the client leaves, silent as it may be until then."""
+
+    def __init__(self, call: Call, pieces: AsyncGenerator[bytes], media_type: str) -> None:
+        self._call = call
+        self._pieces = pieces
+        self._media_type = media_type
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sending = asyncio.create_task(self._send(Answer(send, self._media_type)))
+        leaving = asyncio.ensure_future(self._call.left())
+        try:
+            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (sending, leaving):
+                task.cancel()
+            await asyncio.wait({sending, leaving})
+        if not sending.cancelled():
+            with suppress(ConnectionError):
+                sending.result()
+
+    async def _send(self, answer: Answer) -> None:
+        async with aclosing(self._pieces) as pieces:
+            await answer.begin()
+            async for piece in pieces:
+                await answer.write(piece)
+            await answer.end()
 
 
 def _selection(call: Call) -> Selection:
@@ -63,20 +92,25 @@ def moment(call: Call, name: str) -> int | None:
         raise BadParameter(f'invalid value for "{name}": {text}') from None
 
 
-async def _written(call: Call, blocks: AsyncIterator[list[Entry]], framed: bool) -> AsyncIterator[bytes]:
-    """Write entries as Docker does: the time, the details (there are none), the text."""
-    timestamps, details = call.flag("timestamps"), b" " if call.flag("details") else b""
-    whole = {STDOUT: True, STDERR: True}
-    async for entries in blocks:
-        pieces = []
-        for entry in entries:
-            begins, whole[entry.stream] = whole[entry.stream], entry.ends
-            data = shown(entry, details, times=timestamps) if begins else entry.data
-            pieces.append(frame(entry.stream, data) if framed else data)
-        yield b"".join(pieces)
+async def _written(call: Call, blocks: AsyncGenerator[list[Entry]], framed: bool) -> AsyncGenerator[bytes]:
+    """Write entries as Docker does: the time, the details (there are none), the text; each in a frame of its own."""
+    times, details = call.flag("timestamps"), b" " if call.flag("details") else b""
+    begins = {STDOUT: True, STDERR: True}
+    async with aclosing(blocks):
+        async for entries in blocks:
+            pieces = [(entry.stream, entry.data) for entry in entries]
+            if times or details:
+                pieces = [(entry.stream, _headed(entry, begins, details, times=times)) for entry in entries]
+            yield b"".join([frame(*piece) for piece in pieces] if framed else [data for _, data in pieces])
 
 
-async def _present(call: Call, reader: LogReader) -> AsyncIterator[list[Entry]]:
+def _headed(entry: Entry, begins: dict[int, bool], details: bytes, *, times: bool) -> bytes:
+    """Write an entry, and what goes before a line where it begins one; `begins`: whether the next of a stream does."""
+    at_start, begins[entry.stream] = begins[entry.stream], entry.ends
+    return shown(entry, details, times=times) if at_start else entry.data
+
+
+async def _present(call: Call, reader: LogReader) -> AsyncGenerator[list[Entry]]:
     """All that is there."""
     try:
         while entries := await call.run(reader.read):
@@ -87,10 +121,10 @@ async def _present(call: Call, reader: LogReader) -> AsyncIterator[list[Entry]]:
 
 async def _followed(
     call: Call, container: Container, reader: LogReader, selection: Selection
-) -> AsyncIterator[list[Entry]]:
+) -> AsyncGenerator[list[Entry]]:
     """All that is there, and what comes, until the container ends or the time is over."""
     ended = asyncio.wrap_future(await call.run(call.engine.containers.wait, container, "not-running"))
-    watch = await call.run(Watch, container.log.parent)
+    watch = Watch(container.log.parent)
     try:
         while not reader.finished:
             last = ended.done() or _is_over(selection)

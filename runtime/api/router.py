@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Iterable, Mapping
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -45,7 +46,7 @@ class Router:
         try:
             app = await self._answer(scope, receive)
             await app(scope, receive, marked)
-        except ClientGone:
+        except (ClientGone, ClientDisconnect):
             return
         except EngineError as error:
             if marked.begun:

@@ -97,10 +97,6 @@ class Outlet:
             self._cancelled = True
             raise Cancelled from None
 
-    def cancel(self) -> None:
-        """Let every further `write` raise Cancelled."""
-        self._cancelled = True
-
     async def _sent(self, data: bytes) -> None:
         await self._put(data)
 
@@ -160,19 +156,9 @@ def download(
 
 
 async def _through_thread(call: Call, work: Callable[[Outlet], object], answer: Answer) -> None:
-    """Run `work` to its end in a thread, and cancel its outlet when the client leaves; raises what it raised."""
-    outlet = Outlet(answer.write)
-    working: asyncio.Future[Any] = asyncio.wrap_future(call.engine.threads.submit(work, outlet))
-    leaving: asyncio.Future[Any] = asyncio.ensure_future(call.left())
-    try:
-        await asyncio.wait([working, leaving], return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        leaving.cancel()
-        if not working.done():
-            outlet.cancel()
-            await asyncio.wait({working})
+    """Run `work` to its end in a thread; raises what it raised, but for the client's leaving."""
     with suppress(Cancelled):
-        working.result()
+        await call.run(work, Outlet(answer.write))
 
 
 async def _ended(answer: Answer) -> None:

@@ -151,8 +151,11 @@ class Hijacked:
             return b""
 
     def exactly(self, size: int) -> bytes:
-        """That many bytes, or fewer at the stream's end."""
-        return self._reader.read(size)
+        """That many bytes, or fewer at the stream's end; a reset is one: the daemon left unread what we had sent."""
+        found = b""
+        while len(found) < size and (block := self.read(size - len(found))):
+            found += block
+        return found
 
     def write(self, data: bytes) -> None:
         """Send all of it. Raises: OSError when the other side has gone."""

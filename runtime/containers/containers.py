@@ -20,6 +20,7 @@ from runtime.containers.inside import exec_target
 from runtime.containers.model import PAUSED, RESTARTING, RUNNING, Container, Exit
 from runtime.containers.names import Register
 from runtime.containers.neighbours import Cables, Stores, Streams
+from runtime.containers.oci_runtime import plain
 from runtime.containers.rootfs import Roots
 from runtime.containers.services import Services
 from runtime.errors import BadParameter, Conflict, EngineError, NotFound, NotModified
@@ -56,10 +57,10 @@ class Containers:
     def create(self, body: Mapping[str, Any], name: str | None = None, *, platform: str | None = None) -> Container:
         """Make a container from Docker's POST /containers/create.
 
-        Args:   platform: accepted as Docker does; what is run is the image that is here.
-        Raises: NotFound "No such image: X"; BadParameter; Conflict where the name is in use.
+        Args:   platform: os/architecture that the image must be of.
+        Raises: NotFound "No such image: X", or of another platform; BadParameter; Conflict where the name is in use.
         """
-        return creation.create(self.services, body, name)
+        return creation.create(self.services, body, name, platform)
 
     def get(self, reference: str) -> Container:
         """Find one by id, the beginning of an id, or name. Raises: NotFound "No such container: X"."""
@@ -151,9 +152,10 @@ class Containers:
                 raise Conflict(f"Container {container.id} is already paused")
             if container.state.status != RUNNING:
                 raise Conflict(f"Container {container.id} is not running")
-            self._in_runtime(
-                lambda: self.services.runtime.pause(container.id), f"Cannot pause container {container.id}"
-            )
+            try:
+                self.services.runtime.pause(container.id)
+            except ProgramFailed as error:
+                raise EngineError(f"Cannot pause container {container.id}: {plain(error.said)}") from error
             container.become(replace(container.state, status=PAUSED))
         self.tell(container, "pause")
 
@@ -256,17 +258,15 @@ class Containers:
         except ProgramFailed as error:
             gone = ("process already finished", "container not running", "does not exist", "no such process")
             if not any(words in error.said.lower() for words in gone):
-                raise EngineError(f"cannot kill container: {container.name}: {error.said.strip()}") from error
+                raise EngineError(f"cannot kill container: {container.name}: {plain(error.said)}") from error
 
     def _resume(self, container: Container) -> None:
-        self._in_runtime(lambda: self.services.runtime.resume(container.id), f"Cannot unpause container {container.id}")
-        container.become(replace(container.state, status=RUNNING))
-
-    def _in_runtime(self, action: Any, failed: str) -> None:
         try:
-            action()
+            self.services.runtime.resume(container.id)
         except ProgramFailed as error:
-            raise EngineError(f"{failed}: {error.said.strip()}") from error
+            if "not paused" not in error.said:  # SIGKILL lets it go on by itself
+                raise EngineError(f"Cannot unpause container {container.id}: {plain(error.said)}") from error
+        container.become(replace(container.state, status=RUNNING))
 
     def _tell_of(self, container_id: str, action: str, attributes: Mapping[str, str]) -> None:
         self.tell(self.get(container_id), action, attributes)

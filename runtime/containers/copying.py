@@ -8,6 +8,10 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from storage import durable
+
+_BLOCK = 2**20
+
 
 def copy_tree(source: int, target: Path) -> None:
     """Copy all below the directory `source` (a descriptor), and its own owner and mode. Raises OSError."""
@@ -54,8 +58,8 @@ def _copy_file(name: str, source: int, target: int) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         writer = os.open(name, flags, 0o600, dir_fd=target)
         try:
-            while os.copy_file_range(reader, writer, 2**30):
-                pass
+            while block := os.read(reader, _BLOCK):  # copy_file_range does not go from overlay to elsewhere
+                durable.write_all(writer, memoryview(block))
             _dress(reader, writer)
         finally:
             os.close(writer)

@@ -62,6 +62,7 @@ class Endings:
     def wait(self, container: Container, condition: str) -> "Future[Exit]":
         """Promise an end, the container's lock held."""
         future: Future[Exit] = Future()
+        container.waiters[:] = [waiter for waiter in container.waiters if not waiter.future.cancelled()]
         done = Exit(container.state.exit_code, container.state.error)
         if container.removed or (
             condition == NOT_RUNNING and not container.state.alive and container.state.status != RESTARTING
@@ -106,21 +107,21 @@ class Endings:
             container.removed = True
             services.register.remove(container)
             self._waits.pop(container.id, None)
-        services.cables.forget(container)
-        self.checks.forget(container)
-        with suppress(EngineError):
-            volumes.leave(services, container, with_anonymous=with_volumes)
-        services.images.layers.release(creation.holder(container.id))
-        shutil.rmtree(gone, ignore_errors=True)
-        services.tell(container, "destroy")
-        self._release(container, CONDITIONS, Exit(container.state.exit_code))
+            self.checks.forget(container)
+            services.cables.forget(container)
+            with suppress(EngineError):
+                volumes.leave(services, container, with_anonymous=with_volumes)
+            services.images.layers.release(creation.holder(container.id))
+            shutil.rmtree(gone, ignore_errors=True)
+            services.tell(container, "destroy")
+            self._release(container, CONDITIONS, Exit(container.state.exit_code))
 
     def finish(self, container: Container, *, at_start: bool = False) -> None:
         """A container whose supervisor has gone, its lock held: note its end, tidy up, and say what comes next."""
         code, moment = _outcome(container)
         oom = (container.bundle / "oom").exists()
         self.checks.end(container)
-        launch.tidy(self._services, container)
+        launch.tidy(self._services, container, ended=exit_file(container).exists())
         ran = max(0, moment - container.state.started_at)
         state = replace(
             container.state,

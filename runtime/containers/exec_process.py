@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.containers.users import User
-from runtime.errors import BadParameter, EngineError
+from runtime.errors import BadParameter, Conflict, EngineError
 
 CANNOT_INVOKE = 126
 NOT_FOUND = 127
 UNKNOWN = 128
 
+_ENDED = ("container does not exist", "stopped container", "container that has stopped", "container not running")
 _NO_SUCH_COMMAND = ("executable file not found", "no such file or directory")
 
 
@@ -145,11 +146,15 @@ def _split(item: str) -> tuple[str, str]:
     return name, value
 
 
-def failure(log: str, said: str) -> ExecFailed:
-    """Say why a process did not start, in Docker's words. Args: log: runc's, in JSON lines; said: what it wrote."""
-    reason = _last_error(log) or said.strip()[-1000:] or "runc said nothing"
-    message = f"OCI runtime exec failed: {reason}: unknown"
+def failure(log: str, container_id: str) -> EngineError:
+    """Say why a process did not start, in Docker's words: ExecFailed, or Conflict where the container has just ended.
+
+    Args: log: runc's, in JSON lines.
+    """
+    message = f"OCI runtime exec failed: {_last_error(log) or 'runc said nothing'}: unknown"
     lowered = message.lower()
+    if any(words in lowered for words in _ENDED):
+        return Conflict(f"container {container_id} is not running")
     if "permission denied" in lowered:
         return ExecFailed(message, CANNOT_INVOKE)
     if "is a directory" in lowered:

@@ -76,7 +76,8 @@ def start(runc: Sequence[str], container_id: str, process: Mapping[str, Any], co
     """Start a process in a running container and wait until it has begun.
 
     Args: runc: its path and global options (`--root`); room: a directory for this alone, made here, gone afterwards.
-    Raises: ExecFailed; EngineError when runc does not come to a decision in time. Nothing is left over then.
+    Raises: ExecFailed; Conflict where the container has ended; EngineError when runc comes to no decision in time.
+    Nothing is left over then.
     """
     with ExitStack() as undo:
         room.mkdir(mode=0o700, parents=True)
@@ -88,7 +89,7 @@ def start(runc: Sequence[str], container_id: str, process: Mapping[str, Any], co
         undo.callback(_end, child)
         gone = os.pidfd_open(child.pid)
         undo.callback(os.close, gone)
-        pid = _begun(child, gone, room)
+        pid = _begun(child, gone, room, container_id)
         undo.pop_all()
     shutil.rmtree(room, ignore_errors=True)
 
@@ -112,8 +113,8 @@ def _spawn(runc: Sequence[str], container_id: str, room: Path, ends: Ends) -> su
     return subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True)
 
 
-def _begun(child: subprocess.Popen[bytes], gone: int, room: Path) -> int:
-    """Wait until the process has begun; its pid. Raises: ExecFailed, EngineError."""
+def _begun(child: subprocess.Popen[bytes], gone: int, room: Path, container_id: str) -> int:
+    """Wait until the process has begun; its pid. Raises: ExecFailed, Conflict, EngineError."""
     file = room / "pid"
     watch = Watch(room)
     try:
@@ -123,7 +124,7 @@ def _begun(child: subprocess.Popen[bytes], gone: int, room: Path) -> int:
         while not (text := file.read_text() if file.exists() else ""):
             if child.poll() is not None:
                 log = room / "log"
-                raise failure(log.read_text(errors="replace") if log.exists() else "", "")
+                raise failure(log.read_text(errors="replace") if log.exists() else "", container_id)
             if not poll.poll(START_WITHIN * 1000):
                 raise EngineError(f"runc exec did not start the process within {START_WITHIN:.0f} s")
             watch.clear()

@@ -33,13 +33,14 @@ class Target:
     """A running container, as far as one more process needs it.
 
     `process`: the `process` of its config.json; `identity`: looks up a user's name in it (BadParameter);
-    `capabilities`: all that a privileged process may have.
+    `capabilities`: all that a privileged process may have; `alive`: whether the container still runs.
     """
 
     id: str
     process: Mapping[str, Any]
     identity: Callable[[str], User]
     capabilities: Callable[[], Sequence[str]]
+    alive: Callable[[], bool] = lambda: True
 
 
 @dataclass(slots=True, eq=False)
@@ -60,6 +61,10 @@ class Exec:
         """Wait until its exit code is known, no longer than `timeout` seconds."""
         with self.changed:
             self.changed.wait_for(lambda: self.exit_code is not None, timeout)
+
+    def is_over(self, limit: float) -> bool:
+        """Whether it ended before a moment, or can never be started."""
+        return self.ended_at < limit if self.ended_at else not self.started and not self.target.alive()
 
     def document(self) -> dict[str, Any]:
         """The answer of GET /exec/(id)/json."""
@@ -104,8 +109,7 @@ class Execs:
         made = Exec(secrets.token_hex(32), target, command, size=command.size)
         with self._lock:
             limit = time.monotonic() - KEPT_FOR
-            for old in [one for one in self._execs.values() if 0 < one.ended_at < limit]:
-                del self._execs[old.id]
+            self._execs = {name: one for name, one in self._execs.items() if not one.is_over(limit)}
             self._execs[made.id] = made
         self.publish(made, f"exec_create: {' '.join(command.argv)}")
         return made

@@ -19,6 +19,7 @@ def exec_target(services: Services, container: Container) -> Target:
         process_of(container.bundle),
         lambda user: _identity(container, user),
         lambda: tuple(sorted(services.capabilities)),
+        lambda: container.state.alive and not container.removed,
     )
 
 

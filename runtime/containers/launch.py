@@ -7,7 +7,6 @@ too), and the message is Docker's, for the CLI takes its exit code (125, 126, 12
 import errno
 import json
 import os
-import re
 import shutil
 import time
 from collections.abc import Callable
@@ -16,17 +15,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from runtime import programs
-from runtime.containers import capabilities, etc_files, rootfs, spec, users, volumes
+from runtime.containers import capabilities, etc_files, groups, rootfs, security, spec, users, volumes
 from runtime.containers.conmon import ATTACH, CreateFailed, exit_file
 from runtime.containers.model import CREATED, EXITED, RUNNING, Container, State
+from runtime.containers.oci_runtime import plain
 from runtime.containers.services import Services, log
-from runtime.errors import BadParameter, Conflict, EngineError, Unavailable
+from runtime.errors import Conflict, EngineError, Unavailable
 from runtime.programs import ProgramFailed
 
 COMMAND_NOT_FOUND, COMMAND_REFUSED, OTHER = 127, 126, 128
 _NOT_FOUND = ("executable file not found", "no such file or directory")
 _REFUSED = ("permission denied", "is a directory")
-_LOG_PREFIX = re.compile(r'^(?:time="[^"]*" level=\w+ msg=)?"?(.*?)"?$', re.DOTALL)
 _INIT_PROGRAMS = ("docker-init", "tini", "catatonit")
 
 
@@ -56,14 +55,18 @@ def launch(services: Services, container: Container, restarts: int = 0) -> None:
     container.become(State(RUNNING, pid, supervisor, started_at=now, finished_at=before.finished_at, restarts=restarts))
 
 
-def tidy(services: Services, container: Container) -> None:
+def tidy(services: Services, container: Container, *, ended: bool = False) -> None:
     """Take away all that a start makes; harmless at any time, and whatever part of it is there.
+
+    `ended`: conmon has seen its process end, so that nothing but what it left in its groups has to be killed.
 
     What cannot be taken away is logged: an end must not stop half way.
     """
     steps: tuple[Callable[[], object], ...] = (
         lambda: services.streams.hang_up(container.id),
-        lambda: services.runtime.delete(container.id),
+        lambda: None if ended else services.runtime.delete(container.id),
+        lambda: groups.remove(container),
+        lambda: services.runtime.forget(container.id) if ended else None,
         lambda: services.cables.unplug(container),
         lambda: rootfs.unmount(container.root),
         lambda: rootfs.unmount(container.run / "shm"),
@@ -83,7 +86,7 @@ def failure(error: Exception) -> StartFailed:
     """Put an error in Docker's words, with the exit code that goes with them."""
     if isinstance(error, CreateFailed | ProgramFailed):
         said = error.said if isinstance(error, ProgramFailed) else str(error)
-        message = f"failed to create task for container: OCI runtime create failed: {_plain(said)}: unknown"
+        message = f"failed to create task for container: OCI runtime create failed: {plain(said)}: unknown"
     else:
         message = str(error)
     lowered = message.lower()
@@ -92,14 +95,6 @@ def failure(error: Exception) -> StartFailed:
     if any(words in lowered for words in _REFUSED) and "exec" in lowered:
         return StartFailed(message, COMMAND_REFUSED, 400)
     return StartFailed(message, OTHER, getattr(error, "status", 500))
-
-
-def _plain(said: str) -> str:
-    """What runc's last line of log says, without time and level."""
-    line = said.strip().splitlines()[-1] if said.strip() else "the runtime said nothing"
-    match = _LOG_PREFIX.match(line)
-    text = match[1] if match else line
-    return text.replace('\\"', '"').replace("\\\\", "\\").removesuffix(": unknown")
 
 
 def _bring_up(services: Services, container: Container) -> tuple[int, int]:
@@ -143,15 +138,12 @@ def _hostname(container: Container) -> str:
 
 def _seccomp(services: Services, container: Container, caps: tuple[str, ...]) -> dict[str, object] | None:
     """The profile: none where the container is privileged or the user says unconfined; a client sends its own whole."""
-    for option in container.host_config["SecurityOpt"] or ():
-        name, _, value = option.replace(":", "=", 1).partition("=")
-        if name == "seccomp" and value == "unconfined":
-            return None
-        if name == "seccomp" and value != "builtin":
-            return services.seccomp.custom(value, caps)
-        if name not in {"seccomp", "no-new-privileges", "label", "apparmor", "systempaths"}:
-            raise BadParameter(f'invalid --security-opt 2: "{option}"')
-    return None if container.host_config["Privileged"] else services.seccomp.default(caps)
+    wanted = security.read(container.host_config["SecurityOpt"] or ()).seccomp
+    if wanted not in {security.UNCONFINED, security.BUILTIN}:
+        return services.seccomp.custom(wanted, caps)
+    if wanted == security.UNCONFINED or container.host_config["Privileged"]:
+        return None
+    return services.seccomp.default(caps)
 
 
 def _namespaces(services: Services, container: Container) -> dict[str, str]:

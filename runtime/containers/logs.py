@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from runtime.containers.wires import STDERR, STDOUT
 from runtime.moments import parse_rfc3339, rfc3339
@@ -17,15 +18,17 @@ from runtime.moments import parse_rfc3339, rfc3339
 BLOCK = 64 * 1024
 
 _STREAMS = {b"stdout": STDOUT, b"stderr": STDERR}
+_TAGS = frozenset({b"F", b"P"})
+_UTC = b"+00:00"
+_UTC_LENGTH = len(b"2026-01-02T03:04:05.000000006+00:00")
 _LINE_LIMIT = 1024 * 1024
 """conmon's lines have 8 KiB; what is longer is no log."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A piece of output: bytes as the container wrote them; `moment` in RFC 3339 as it stands in the log.
 
-    `ends`: the container's own line ends with it.
+    `ends`: the container's own line ends with it. A tuple, for a log has millions of them.
     """
 
     moment: bytes
@@ -50,18 +53,19 @@ class Selection:
 
 def parse(line: bytes) -> Entry | None:
     """Read one line of a log, without its newline; None where it is no entry (a disk that was full cuts lines)."""
-    moment, _, rest = line.partition(b" ")
-    name, _, rest = rest.partition(b" ")
-    tag, space, text = rest.partition(b" ")
+    parts = line.split(b" ", 3)
+    if len(parts) != 4:
+        return None
+    moment, name, tag, text = parts
     stream = _STREAMS.get(name)
-    if stream is None or not space or tag[:1] not in {b"F", b"P"}:
+    if stream is None or tag[:1] not in _TAGS:
         return None
     ends = tag[:1] == b"F"
     return Entry(moment, stream, text + b"\n" if ends else text, ends)
 
 
 class LogReader:
-    """Reads one container's log, piece by piece; each `read` goes on where the last one ended."""
+    """Reads one container's log, piece by piece: the first `read` opens it, each goes on where the last one ended."""
 
     def __init__(self, path: Path, selection: Selection) -> None:
         self._path = path
@@ -70,9 +74,10 @@ class LogReader:
         self._fd = -1
         self.finished = False
         """An entry later than `until` has been met."""
-        self._open()
-        if self._fd >= 0 and selection.tail is not None:
-            os.lseek(self._fd, tail_offset(self._fd, selection.tail), os.SEEK_SET)
+        self._begun = False
+        self._since, self._until = _as_logged(selection.since), _as_logged(selection.until)
+        both = len(selection.streams) == len(_STREAMS)
+        self._is_all = both and not selection.since and selection.until is None
 
     def read(self) -> list[Entry]:
         """Read on, at most a block of the log; an empty list where nothing more is there now.
@@ -83,7 +88,8 @@ class LogReader:
             block = self._block()
             if not block:
                 break
-            chosen = [entry for line in self._lines(block) if (entry := self._chosen(line))]
+            entries = filter(None, map(parse, self._lines(block)))
+            chosen = list(entries if self._is_all else filter(self._is_chosen, entries))
             if chosen:
                 return chosen
         return []
@@ -98,6 +104,10 @@ class LogReader:
         """The next bytes; of the file that took this one's place, once this one is read to its end."""
         if self._fd < 0:
             self._open()
+        if not self._begun:
+            self._begun = True
+            if self._fd >= 0 and self._selection.tail is not None:
+                os.lseek(self._fd, tail_offset(self._fd, self._selection.tail), os.SEEK_SET)
         data = os.read(self._fd, BLOCK) if self._fd >= 0 else b""
         if not data and self._replaced():
             data = os.read(self._fd, BLOCK)  # written between the first look and the renaming
@@ -120,22 +130,33 @@ class LogReader:
             return False
         return not os.path.samestat(current, os.fstat(self._fd))
 
-    def _lines(self, block: bytes) -> Iterator[bytes]:
+    def _lines(self, block: bytes) -> list[bytes]:
         *lines, self._rest = (self._rest + block).split(b"\n")
         if len(self._rest) > _LINE_LIMIT:
             self._rest = b""
-        yield from lines
+        return lines
 
-    def _chosen(self, line: bytes) -> Entry | None:
-        entry = None if self.finished else parse(line)
-        if entry is None or not (self._selection.since or self._selection.until):
-            return entry if entry and entry.stream in self._selection.streams else None
+    def _is_chosen(self, entry: Entry) -> bool:
+        if self.finished or not self._is_in_time(entry):
+            return False
+        return entry.stream in self._selection.streams
+
+    def _is_in_time(self, entry: Entry) -> bool:
+        """Compare as text where the log has the form that conmon gives it in UTC: a log has millions of entries."""
+        moment = entry.moment
+        if len(moment) == _UTC_LENGTH and moment.endswith(_UTC):
+            self.finished = bool(self._until) and moment > self._until
+            return moment >= self._since and not self.finished
         with suppress(ValueError):
-            moment = entry.nanoseconds()
-            self.finished = self._selection.until is not None and moment > self._selection.until
-            if moment >= self._selection.since and not self.finished and entry.stream in self._selection.streams:
-                return entry
-        return None
+            found, until = entry.nanoseconds(), self._selection.until
+            self.finished = until is not None and found > until
+            return found >= self._selection.since and not self.finished
+        return False
+
+
+def _as_logged(moment: int | None) -> bytes:
+    """A moment as conmon writes it in UTC; nothing for none."""
+    return rfc3339(moment).replace("Z", "+00:00").encode() if moment else b""
 
 
 def tail_offset(fd: int, lines: int) -> int:

@@ -28,7 +28,11 @@ class ContainerNetworks:
         self._networks = networks
 
     def check(self, container: Container) -> None:
-        """Settle a new container's networks in its record. Raises: NotFound, BadParameter where they cannot be."""
+        """Settle a new container's networks in its record. Raises: BadParameter where they cannot be.
+
+        A network that is not there is told at the start, as Docker does: `docker run` takes a 404 of a creation for a
+        missing image, and would pull.
+        """
         host, config = container.host_config, container.config
         mode = host["NetworkMode"]
         given = {BRIDGE if name == "default" else name: each or {} for name, each in container.endpoints.items()}
@@ -39,7 +43,8 @@ class ContainerNetworks:
         if config["MacAddress"] and mode in given:
             given[mode] = {"MacAddress": config["MacAddress"]} | given[mode]
         container.endpoints = given
-        self._networks.check(_wanted(container))
+        with suppress(NotFound):
+            self._networks.check(_wanted(container))
         wishes(host["PortBindings"], config["ExposedPorts"], publish_all=host["PublishAllPorts"])
 
     def allocate(self, container: Container) -> None:

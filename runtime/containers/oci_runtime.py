@@ -6,6 +6,7 @@ refuses the mixture; runc needs nothing.
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -21,6 +22,8 @@ _HYBRID = Path("/sys/fs/cgroup/unified")
 _WRAPPER = """#!/bin/sh
 exec unshare -m --propagation slave sh -c 'umount {hybrid} && exec {crun} "$@"' crun "$@"
 """
+
+_LOG_PREFIX = re.compile(r'^(?:time="[^"]*" level=\w+ msg=)?"?(.*?)"?$', re.DOTALL)
 
 
 class OciRuntime:
@@ -64,7 +67,11 @@ class OciRuntime:
         except ProgramFailed:
             if (self.root / container_id / "state.json").exists():
                 raise
-        with suppress(FileNotFoundError):  # it was killed before it had written what it would read now
+        self.forget(container_id)  # it was killed before it had written what it would read now
+
+    def forget(self, container_id: str) -> None:
+        """Forget a container whose process has ended and whose control groups are gone: no program is run for it."""
+        with suppress(FileNotFoundError):
             shutil.rmtree(self.root / container_id)
 
     def status(self, container_id: str) -> str:
@@ -97,3 +104,11 @@ def _wrapped(path: str, run: Path) -> str:
     wrapper.write_text(_WRAPPER.format(hybrid=_HYBRID, crun=path), encoding="utf-8")
     wrapper.chmod(0o700)
     return str(wrapper)
+
+
+def plain(said: str) -> str:
+    """What runc's last line of log says, without time and level."""
+    line = said.strip().splitlines()[-1] if said.strip() else "the runtime said nothing"
+    match = _LOG_PREFIX.match(line)
+    text = match[1] if match else line
+    return text.replace('\\"', '"').replace("\\\\", "\\").removesuffix(": unknown")

@@ -41,7 +41,10 @@ def read_inside(root: Path, path: str, limit: int) -> bytes:
         return b""
     finally:
         os.close(directory)
-    with open(fd, "rb") as file:  # noqa: PTH123  # a descriptor, not a path
+    try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             return b""
-        return file.read(limit)
+        with open(fd, "rb", closefd=False) as file:  # a descriptor, not a path
+            return file.read(limit)
+    finally:
+        os.close(fd)

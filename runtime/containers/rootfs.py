@@ -38,13 +38,13 @@ class Roots:
     def mount(self, target: Path, lowers: Sequence[str], directory: Path) -> None:
         """Mount an overlay of `lowers` (relative, top first) with `directory`'s upper and work. Raises EngineError."""
         own = directory.relative_to(self._data)
-        target.mkdir(mode=0o755, parents=True, exist_ok=True)
+        _place(target)
         options = f"lowerdir={':'.join(lowers)},upperdir={own}/upper,workdir={own}/work,{','.join(self._options)}"
         self._in_thread(lambda: _mount("overlay", str(target), "overlay", 0, options))
 
     def shm(self, target: Path, size: int) -> None:
         """Mount shared memory of `size` bytes that several containers may have. Raises EngineError."""
-        target.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _place(target)
         flags = _NOSUID | _NODEV | _NOEXEC
         self._in_thread(lambda: _mount("shm", str(target), "tmpfs", flags, f"mode=1777,size={size}"))
 
@@ -57,6 +57,12 @@ class Roots:
             return self._thread.submit(action).result()
         except OSError as error:
             raise EngineError(f"the root file system cannot be mounted: {error.strerror}") from error
+
+
+def _place(target: Path) -> None:
+    """Make a mount point in a directory that is ours alone: images hold setuid files (CVE-2021-41091)."""
+    target.parent.mkdir(mode=0o700, exist_ok=True)
+    target.mkdir(mode=0o700, exist_ok=True)
 
 
 def unmount(target: Path) -> None:

@@ -5,11 +5,11 @@ and read-only paths, devices.
 """
 
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.containers import devices, limits
+from runtime.containers import devices, groups, limits, security
 from runtime.containers.model import Container, Mount
 from runtime.containers.users import User
 
@@ -83,7 +83,7 @@ def _process(container: Container, found: Findings) -> dict[str, Any]:
         "env": _environment(config, found),
         "cwd": posixpath.normpath("/" + config["WorkingDir"].lstrip("/")),
         "capabilities": _capabilities(found),
-        "noNewPrivileges": no_new_privileges(host["SecurityOpt"] or ()),
+        "noNewPrivileges": security.read(host["SecurityOpt"] or ()).no_new_privileges,
         "oomScoreAdj": host["OomScoreAdj"],
         "rlimits": limits.ulimits(host["Ulimits"] or ()),
     }
@@ -112,15 +112,6 @@ def _capabilities(found: Findings) -> dict[str, list[str]]:
     return {"bounding": names, "effective": mine, "permitted": mine}
 
 
-def no_new_privileges(options: Sequence[str]) -> bool:
-    """Whether `--security-opt no-new-privileges` was given."""
-    for option in options:
-        name, _, value = option.replace(":", "=", 1).partition("=")
-        if name == "no-new-privileges":
-            return value.lower() in {"", "true", "1"}
-    return False
-
-
 def _linux(container: Container, found: Findings) -> dict[str, Any]:
     host = container.host_config
     made: dict[str, Any] = {
@@ -130,10 +121,10 @@ def _linux(container: Container, found: Findings) -> dict[str, Any]:
         "sysctl": {name.replace("/", "."): value for name, value in (host["Sysctls"] or {}).items()},
         "devices": devices.nodes(host),
     }
-    if host["Privileged"]:
+    if host["Privileged"] or security.read(host["SecurityOpt"] or ()).unmasked:
         made |= {"maskedPaths": [], "readonlyPaths": []}
     if not found.rootless:
-        made["cgroupsPath"] = f"{host['CgroupParent'].rstrip('/') or '/moorage'}/{container.id}"
+        made["cgroupsPath"] = groups.name(container)
         made["resources"] = {**limits.resources(host, found.abilities), "devices": devices.rules(host)}
     if found.seccomp is not None:
         made["seccomp"] = dict(found.seccomp)

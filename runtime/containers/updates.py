@@ -5,6 +5,7 @@ from typing import Any
 
 from runtime.containers import limits, settled
 from runtime.containers.model import Container
+from runtime.containers.oci_runtime import plain
 from runtime.containers.services import Services
 from runtime.errors import BadParameter, EngineError
 from runtime.programs import ProgramFailed
@@ -44,7 +45,7 @@ def apply(services: Services, container: Container, body: Mapping[str, Any]) -> 
         try:
             services.runtime.update(container.id, resources)
         except ProgramFailed as error:
-            raise EngineError(f"Cannot update container {container.id}: {error.said.strip()}") from error
+            raise EngineError(f"Cannot update container {container.id}: {plain(error.said)}") from error
     container.host_config = checked
     container.save()
     return limits.warnings(given, services.abilities)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
+from runtime.build.builder import Builder
 from runtime.config import Settings
 from runtime.containers.attach import Attachments
 from runtime.containers.containers import Containers
@@ -36,11 +37,10 @@ def composed(settings: Settings) -> Iterator[Engine]:
     """Make the services, recover what a killed daemon left, and end them in the end. Raises: EngineError."""
     data = settings.data
     with ExitStack() as stack:
-        threads = ThreadPoolExecutor(THREADS, "moor")
-        stack.callback(threads.shutdown)
         events = Events()
         content = Content(data / "content")
         layers = Layers(data, content, userxattr=settings.rootless)
+        stack.callback(layers.close)
         images = Images(data, content, layers, events, settings.default_registry)
         networks = Networks(settings, events)
         stack.callback(networks.close)
@@ -59,6 +59,12 @@ def composed(settings: Settings) -> Iterator[Engine]:
         stack.callback(puller.close)
         pusher = Pusher(images, registries)
         stack.callback(pusher.close)
+        builder = Builder(settings, images, containers, attachments, puller)
+        builder.recover()
+        removal.sweep()  # now that containers and builds hold what is theirs
+        stack.callback(builder.close)
+        threads = ThreadPoolExecutor(THREADS, "moor")
+        stack.callback(threads.shutdown)  # the last made is the first ended: nothing works on services that are closed
         yield Engine(
             settings=settings,
             events=events,
@@ -66,6 +72,7 @@ def composed(settings: Settings) -> Iterator[Engine]:
             images=images,
             removal=removal,
             networks=networks,
+            builder=builder,
             volumes=volumes,
             connections=connections,
             containers=containers,

@@ -3,6 +3,6 @@
 `moor doctor` prints the findings and `docker info` warns of the bad ones. Knows no service of the engine.
 """
 
-from runtime.doctor.findings import Finding, findings, warnings
+from runtime.doctor.examination import Finding, findings, warnings
 
 __all__ = ["Finding", "findings", "warnings"]

@@ -43,12 +43,14 @@ class Machine:
         return _ARCHITECTURES.get(self.machine, self.machine)
 
 
-def look() -> Machine:
-    """Look at the machine as it is now."""
+def look(*, rootless: bool = False) -> Machine:
+    """Look at the machine as it is now; an engine without root may set no limits."""
     system = os.uname()
     release = _release()
     unified = (_CGROUP / "cgroup.controllers").exists()
     limits = _limits_unified() if unified else _limits_by_hierarchy()
+    if rootless:
+        limits = dict.fromkeys(limits, False)
     return Machine(
         name=socket.gethostname(),
         kernel=system.release,

@@ -13,6 +13,7 @@ from typing import Any
 from runtime.errors import BadParameter
 
 _Runtime = dict[str, Any]
+_PORT = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/(tcp|udp|sctp))?", re.ASCII)
 _WORDS = re.compile(r'(?:"(?:\\.|[^"\\])*"|\'[^\']*\'|\\.|[^\s"\'])+')
 
 
@@ -86,15 +87,11 @@ def _pairs(word: str, text: str) -> dict[str, str]:
 def _expose(runtime: _Runtime, text: str) -> None:
     ports = runtime.setdefault("ExposedPorts", {}) or {}
     for port in text.split():
-        number, _, protocol = port.partition("/")
-        if not re.fullmatch(r"\d{1,5}(-\d{1,5})?", number, re.ASCII) or protocol.lower() not in (
-            "",
-            "tcp",
-            "udp",
-            "sctp",
-        ):
+        match = _PORT.fullmatch(port.lower())
+        if match is None or not 0 < int(match[1]) <= int(match[2] or match[1]) <= 65535:
             raise BadParameter(f"invalid containerPort: {port}")
-        ports[f"{number}/{protocol.lower() or 'tcp'}"] = {}
+        span = f"{match[1]}-{match[2]}" if match[2] else match[1]
+        ports[f"{span}/{match[3] or 'tcp'}"] = {}
     runtime["ExposedPorts"] = ports
 
 

@@ -8,14 +8,16 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from registry.client.errors import Interrupted
 from registry.client.registry import Registry
 from registry.oci.descriptors import Descriptor
 from registry.oci.names import RepositoryName
+from runtime.errors import EngineError
 from runtime.images.content import Content, Ingest, WrongContent
 from runtime.images.images import Images
 from runtime.images.layer import Blob
 from runtime.images.neighbour import Neighbour
-from runtime.images.registries import failing
+from runtime.images.registries import RegistryFailed, failing
 from runtime.images.transfers import Say
 from storage.digest import Digest
 from storage.hashing import Hasher
@@ -50,13 +52,15 @@ class Arrival:
         """Bring the layer here. Raises: RegistryFailed, WrongContent, WrongLayer, BadLayer; what `say` raises."""
         if not self._layers.has(self._diff_id) and not self._linked():
             self._download()
-        descriptor = self._descriptor
-        if self._content.has(descriptor.digest):
-            self._layers.remember(self._diff_id, Blob(descriptor.digest, descriptor.size, descriptor.media_type))
+        if self._content.has(self._descriptor.digest):
+            self._layers.remember(self._diff_id, self._blob())
         self._tell("Pull complete")
 
     def _download(self) -> None:
-        """Download and unpack; once more from the beginning where what an earlier attempt left was wrong."""
+        """Download and unpack; once more from the beginning where what an earlier attempt left was wrong.
+
+        Only what a broken connection left is kept for the next attempt.
+        """
         for fresh in (False, True):
             with self._content.ingest(self._descriptor.digest) as ingest:
                 if fresh or ingest.offset > self._descriptor.size:
@@ -65,8 +69,10 @@ class Arrival:
                 try:
                     self._unpack(self._downloaded(ingest))
                     return
-                except WrongContent:
-                    if not resumed:
+                except EngineError as error:
+                    if not isinstance(error.__cause__, Interrupted):
+                        ingest.abort()
+                    if not resumed or isinstance(error, RegistryFailed):
                         raise
 
     def _downloaded(self, ingest: Ingest) -> Iterator[bytes]:
@@ -91,8 +97,10 @@ class Arrival:
             return False
         try:
             self._unpack(self._checked())
-        except WrongContent:
-            self._content.remove(digest)
+        except EngineError as error:
+            if isinstance(error, RegistryFailed):
+                raise
+            self._content.remove(digest)  # damaged, or of another layer: the registry says which
             return False
         return True
 
@@ -122,10 +130,13 @@ class Arrival:
 
     def _unpack(self, blocks: Iterator[bytes]) -> None:
         """Unpack, and read to the end what the unpacking had no need of."""
-        self._layers.unpack(self._diff_id, blocks)
+        self._layers.unpack(self._diff_id, blocks, kept=self._blob)
         for _ in blocks:
             pass
         self._say(self._line("Extracting", self._descriptor.size))
+
+    def _blob(self) -> Blob:
+        return Blob(self._descriptor.digest, self._descriptor.size, self._descriptor.media_type)
 
     def _progress(self, status: str, current: int) -> None:
         if (now := time.monotonic()) >= self._next:

@@ -14,7 +14,7 @@ from registry.oci.manifests import Manifest
 from runtime.errors import BadParameter, NotFound
 from runtime.images import platforms
 
-_PART = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
+_PART = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _SAME: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "x86_64": ("amd64", ""),

@@ -24,7 +24,7 @@ WINDOW_LIMIT = 128 * 2**20
 """The largest zstd window that is accepted: what `zstd --long=27` makes, as containerd accepts it."""
 GZIP_LEVEL = 1
 
-_HEAD = 6
+HEAD = 6
 _ZSTD_PIECE = 1024
 
 
@@ -64,7 +64,7 @@ def unpacked(blocks: Iterator[bytes]) -> tuple[Compression, Iterator[bytes]]:
     Raises: BadCompression, at once or while the content is read.
     """
     source = Source(blocks)
-    compression = detect(source.peek(_HEAD))
+    compression = detect(source.peek(HEAD))
     if compression is Compression.OTHER:
         raise BadCompression("the archive is compressed with bzip2 or xz; layers use gzip, zstd or nothing")
     reader: dict[Compression, Callable[[Source], Iterator[bytes]]] = {
@@ -132,7 +132,7 @@ class Source:
 
 def _gunzip(source: Source) -> Iterator[bytes]:
     """Give the content of every member; zeros after the last are padding, as gzip(1) has it."""
-    while head := source.peek(_HEAD):
+    while head := source.peek(HEAD):
         if not head.strip(b"\0"):
             source.read(len(head))
             continue

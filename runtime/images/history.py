@@ -29,7 +29,9 @@ class Step:
 def history(images: Images, image: Image) -> list[Step]:
     """Tell how an image was made, the last step first."""
     layers = iter(image.diff_ids)
-    entries: list[dict[str, Any]] = image.config.get("history") or [{} for _ in image.diff_ids]
+    entries: list[dict[str, Any]] = image.config.get("history") or []
+    untold = len(image.diff_ids) - sum(not entry.get("empty_layer") for entry in entries)
+    entries = [*({} for _ in range(untold)), *entries]  # who begins to tell, begins above what was there
     steps = [_step(entry, 0 if entry.get("empty_layer") else _size(images, layers)) for entry in entries]
     steps.reverse()
     if steps:

@@ -5,10 +5,11 @@ layer appears by a rename when it is whole. Until it is known to be on the disk 
 unpacked it: after a power cut it is unpacked again.
 """
 
+import json
 import logging
 import secrets
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -81,10 +82,18 @@ class Layers:
         """
         return [self.get(diff_id).link for diff_id in dict.fromkeys(reversed(diff_ids))]
 
-    def unpack(self, diff_id: Digest | None, blocks: Iterator[bytes], *, feed: Progress | None = None) -> Layer:
+    def unpack(
+        self,
+        diff_id: Digest | None,
+        blocks: Iterator[bytes],
+        *,
+        kept: Callable[[], Blob] | None = None,
+        feed: Progress | None = None,
+    ) -> Layer:
         """Unpack a layer from the blocks of its tar, plain or compressed; None: a layer whose diff ID is yet unknown.
 
-        A layer that is here already is returned at once, and no block is read.
+        `kept` is asked at the blocks' end for the form in which they were kept, and the layer appears together with
+        it. A layer that is here already is returned at once, and no block is read.
         Raises: WrongLayer where the content has another diff ID; BadLayer; what reading the blocks raises.
         """
         if diff_id is not None and diff_id in self._known:
@@ -96,7 +105,7 @@ class Layers:
             done = unpack(blocks, target, room(staging), userxattr=self._userxattr, algorithm=algorithm, feed=feed)
             if diff_id not in (None, done.diff_id):
                 raise WrongLayer(f"wrong diff id calculated on extraction: {done.diff_id}, expected {diff_id}")
-            return self._publish(staging, done)
+            return self._publish(staging, done, (kept(),) if kept else ())
 
     def commit(self, upper: Path, *, latest: int | None = None) -> Layer:
         """Make a layer of what a container or a build step changed: the upper directory of its overlay.
@@ -184,11 +193,11 @@ class Layers:
     def _directory(self, diff_id: Digest) -> Path:
         return self._root / diff_id.encoded
 
-    def _publish(self, staging: Path, done: Unpacked) -> Layer:
+    def _publish(self, staging: Path, done: Unpacked, blobs: tuple[Blob, ...]) -> Layer:
         """Let a whole layer appear; where another was quicker, that one stays."""
         diff_id = done.diff_id
-        layer = Layer(diff_id, done.size, f"{LINKS}/{secrets.token_hex(8)}", tar_size=done.tar_size)
-        records.save(staging / "layer.json", layer.record())
+        layer = Layer(diff_id, done.size, f"{LINKS}/{secrets.token_hex(8)}", blobs, done.tar_size)
+        (staging / "layer.json").write_text(json.dumps(layer.record()), encoding="ascii")  # synced with the files
         (staging / _MARK).write_text(durability.boot(), encoding="ascii")
         with self._lock:
             if diff_id in self._known:
@@ -223,7 +232,10 @@ class Layers:
     def _recover(self) -> None:
         """Find the layers that are whole, and remove what a kill or a power cut left of others."""
         for remains in self._staging.iterdir():
-            remove_tree(remains)
+            try:
+                remove_tree(remains)
+            except OSError as error:  # a process of the killed engine may still be at its end
+                _log.warning("%s stays until the next start: %s", remains, error)
         for directory in self._root.iterdir():
             if directory != self._staging:
                 self._recognise(directory)
@@ -253,9 +265,12 @@ class Layers:
         self._drop(directory, "the machine stopped before it was on the disk")
         for blob in layer.blobs:
             if self._content.has(blob.digest):
-                with suppress(EngineError):  # then it has to be pulled again
-                    self.unpack(layer.diff_id, self._content.blocks(blob.digest))
-                    self.remember(layer.diff_id, blob)
+                self._restore(layer.diff_id, blob)
+
+    def _restore(self, diff_id: Digest, blob: Blob) -> None:
+        """Unpack a layer again from the bytes that were kept; where these are damaged too, it must be pulled again."""
+        with suppress(EngineError):
+            self.unpack(diff_id, self._content.blocks(blob.digest), kept=lambda: blob)
 
     def _drop(self, directory: Path, reason: str) -> None:
         _log.warning("layer %s is dropped: %s", directory.name, reason)

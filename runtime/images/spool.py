@@ -56,12 +56,14 @@ class Spool:
     def _inside(self, name: str) -> Path:
         """Find the place of a name. Raises BadParameter where a directory on the way is none, or it leads outside."""
         parts: list[str] = []
+        leads_out = "\0" in name or name.startswith("/")
         for part in name.split("/"):
-            if part == ".." and parts:
-                parts.pop()
+            if part == "..":
+                leads_out = leads_out or not parts
+                parts = parts[:-1]
             elif part not in ("", "."):
                 parts.append(part)
-        if not parts or ".." in parts or "\0" in name or name.startswith("/"):
+        if leads_out or not parts:
             raise BadParameter(f"invalid archive: {name[:128]!r} leads out of it")
         for depth in range(1, len(parts)):
             directory = self._root.joinpath(*parts[:depth])

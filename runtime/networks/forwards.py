@@ -1,21 +1,24 @@
 """Published ports of an engine without root: slirp4netns listens on the machine, and hands on into our namespace.
 
-One request a connection on slirp4netns's socket, JSON both ways (slirp4netns(1), "API socket"). Inside, our rules take
-the packets from there, as they do for an engine of root's.
+There they come in at our own address, whichever address of the machine they were sent to, so that a door inside stands
+open for all of them. slirp4netns outlives a daemon, and takes IPv4 alone. One request a connection on its socket, JSON
+both ways. Source: slirp4netns(1), "API socket".
 """
 
+import errno
 import json
 import socket
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from runtime.errors import EngineError
+from runtime.networks.doors import HostDoors, Key
 
 _WITHIN = 10.0
 _ANSWER_LIMIT = 2**20
-
-Protocol = Literal["tcp", "udp"]
+_ALL = "0.0.0.0"  # noqa: S104  # what Docker publishes on where no address is given
 
 
 class ForwardRefused(EngineError):
@@ -27,7 +30,7 @@ class Forward:
     """A port of the machine. `id` is slirp4netns's own number of it."""
 
     id: int
-    protocol: Protocol
+    protocol: str
     address: str
     port: int
 
@@ -39,9 +42,9 @@ class Forwards:
         self._socket = socket_path
         self._guest = guest
 
-    def open(self, protocol: Protocol, address: str, port: int) -> Forward:
+    def open(self, protocol: str, address: str, port: int) -> Forward:
         """Publish a port of the machine, which leads to the same port of our namespace. Raises ForwardRefused."""
-        address = address or "0.0.0.0"  # noqa: S104  # what Docker publishes on where no address is given
+        address = address or _ALL
         wanted = {
             "proto": protocol,
             "host_addr": address,
@@ -76,6 +79,43 @@ class Forwards:
             raise ForwardRefused(str(answer["error"].get("desc", answer["error"])))
         found = answer.get("return", answer)  # a list comes bare
         return found if isinstance(found, dict) else {}
+
+
+class ForwardedDoors:
+    """The doors of an engine without root (`ports.Doors`): one inside, and slirp4netns's on the machine.
+
+    What a daemon before had published is taken back first; whoever recovers opens it again.
+    """
+
+    def __init__(self, inside: HostDoors, forwards: Forwards) -> None:
+        self._inside = inside
+        self._forwards = forwards
+        self._open: dict[Key, Forward] = {}
+        for forward in forwards.all():
+            forwards.close(forward)
+
+    def open(self, protocol: str, host: str, port: int) -> None:
+        """Take a port of the machine; nothing is taken of IPv6. Raises OSError where it is taken."""
+        if ":" in host:
+            return
+        self._inside.open(protocol, _ALL, port)
+        try:
+            self._open[protocol, host, port] = self._forwards.open(protocol, host, port)
+        except ForwardRefused as error:
+            self._inside.close(protocol, _ALL, port)
+            raise OSError(errno.EADDRINUSE, str(error)) from error
+
+    def lead(self, key: Key, address: IPv4Address, port: int) -> None:
+        """Carry what comes in on an open port to a container's; harmless where the port is not open."""
+        if key in self._open:
+            self._inside.lead((key[0], _ALL, key[2]), address, port)
+
+    def close(self, protocol: str, host: str, port: int) -> None:
+        """Give a port back; harmless where it is not open."""
+        forward = self._open.pop((protocol, host, port), None)
+        if forward is not None:
+            self._inside.close(protocol, _ALL, port)
+            self._forwards.close(forward)
 
 
 def _all(connection: socket.socket) -> bytes:

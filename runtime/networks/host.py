@@ -14,6 +14,7 @@ from runtime.networks.background import Background
 from runtime.networks.dns_server import DnsServer
 from runtime.networks.doors import HostDoors
 from runtime.networks.firewall import Forward
+from runtime.networks.forwards import ForwardedDoors, Forwards
 from runtime.networks.model import Endpoint, Network, Published, Sandbox
 from runtime.networks.names import outward
 from runtime.networks.resolver import Resolver
@@ -23,10 +24,11 @@ _log = logging.getLogger(__name__)
 
 
 class Host:
-    """What the engine has made on this machine."""
+    """What the engine has made on this machine. `forwards`: who publishes the ports of an engine without root."""
 
-    def __init__(self, background: Background, resolver: Resolver) -> None:
-        self.doors = HostDoors(background)
+    def __init__(self, background: Background, resolver: Resolver, forwards: Forwards | None = None) -> None:
+        doors = HostDoors(background)
+        self.doors = doors if forwards is None else ForwardedDoors(doors, forwards)
         self._dns = DnsServer(background, resolver)
         self._ready: set[str] = set()
         self._pending: dict[str, Future[None]] = {}

@@ -12,6 +12,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
+from runtime import rootless
 from runtime.config import Settings
 from runtime.errors import BadParameter, Conflict, EngineError, Forbidden
 from runtime.events import Event, Events
@@ -19,6 +20,7 @@ from runtime.networks import addressing, documents, links, names, specification
 from runtime.networks.background import Background
 from runtime.networks.cabling import Cabling
 from runtime.networks.filters import Filters
+from runtime.networks.forwards import Forwards
 from runtime.networks.host import Host
 from runtime.networks.known import Known
 from runtime.networks.model import BRIDGE, FIXED, EndpointWish, Network, Owner, PortWish, Sandbox
@@ -43,7 +45,7 @@ class Networks:
         self._sandboxes.load()
         self._fix(settings.bridge_name)
         self._background = Background()
-        host = Host(self._background, Resolver(self._zone, lambda: names.servers(_resolv())))
+        host = Host(self._background, Resolver(self._zone, lambda: names.servers(_resolv())), _forwards(settings))
         self._host = host
         self._cabling = Cabling(self._known, self._sandboxes, HostPorts(), host)
 
@@ -266,6 +268,11 @@ class Networks:
     def _tell(self, network: Network, action: str, container_id: str = "") -> None:
         told = {"name": network.name, "type": network.driver} | ({"container": container_id} if container_id else {})
         self._events.publish(Event("network", action, network.id, told))
+
+
+def _forwards(settings: Settings) -> Forwards | None:
+    """Who publishes ports on the machine, where the engine is not root there."""
+    return Forwards(rootless.place(settings).forwards, rootless.GUEST) if settings.rootless else None
 
 
 def _resolv() -> str:

@@ -7,7 +7,7 @@ import stat
 import pytest
 
 from runtime.api.archive import go_mode, header
-from runtime.containers.archive import PathStat
+from runtime.containers.archive_process import PathStat
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,17 @@ def test_a_header_is_base64_of_json() -> None:
         "mtime": "2023-11-14T22:13:20.000000001Z",
         "linkTarget": "/target",
     }
+
+
+@pytest.mark.parametrize(
+    ("moment", "shown"),
+    [
+        (0, "1970-01-01T00:00:00.000000000Z"),
+        (-1, "1969-12-31T23:59:59.999999999Z"),
+        (2**80, "9999-12-31T23:59:59.000000000Z"),
+        (-(2**80), "0001-01-01T00:00:00.000000000Z"),
+    ],
+)
+def test_times_that_anyone_may_set(moment: int, shown: str) -> None:
+    found = PathStat("name", 5, stat.S_IFREG | 0o600, moment, "")
+    assert json.loads(base64.b64decode(header(found)))["mtime"] == shown

@@ -1,9 +1,9 @@
 """The router: versions, what is not there, and what goes wrong, in Docker's words."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.types import ASGIApp
 
 from runtime.api import system
@@ -29,6 +29,14 @@ async def broken(call: Call) -> ASGIApp:
     raise LookupError("a secret of the engine's")
 
 
+async def endless(call: Call) -> ASGIApp:
+    async def zeros() -> AsyncIterator[bytes]:
+        while True:
+            yield bytes(65536)
+
+    return StreamingResponse(zeros())
+
+
 async def take(call: Call) -> ASGIApp:
     return PlainTextResponse(str(await call.json()))
 
@@ -43,6 +51,7 @@ def served() -> Iterator[Api]:
         Endpoint("POST", "/unchanged", unchanged),
         Endpoint("POST", "/broken", broken),
         Endpoint("POST", "/take", take),
+        Endpoint("GET", "/endless", endless),
     )
     with api(rows) as running:
         yield running
@@ -137,6 +146,14 @@ def test_ping_by_get_and_head(served: Api) -> None:
         assert answer.headers["builder-version"] == "1"
         assert answer.headers["swarm"] == "inactive"
         assert answer.headers["cache-control"] == "no-cache, no-store, must-revalidate"
+
+
+def test_a_client_that_leaves_is_no_failure(served: Api, caplog: pytest.LogCaptureFixture) -> None:
+    with served.server.connect() as client:
+        client.send(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.until(b"\r\n\r\n")
+    served.server.stop()
+    assert caplog.records == []
 
 
 def test_no_two_rows_are_the_same() -> None:

@@ -2,7 +2,8 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ from runtime.images.content import Content
 from runtime.images.images import Images
 from runtime.images.layers import Layers
 from runtime.images.loading import load_file
-from tests.parts.images import busybox_tar, docker_archive
+from tests.parts.images import busybox_tar, docker_archive, tar_of
 from tests.parts.mounts import unmount_below
 from tests.parts.tools import require, require_root
 from tests.runtime.containers.stores import DirectoryStores
@@ -48,6 +49,7 @@ COMMANDS = (
     "unshare",
     "grep",
     "readlink",
+    "mknod",
     "mkdir",
     "dd",
     "tail",
@@ -65,6 +67,7 @@ class Place:
     opened: ExitStack = field(default_factory=ExitStack)
     containers: Containers = None  # type: ignore[assignment]  # `open` sets it at once
     images: Images = None  # type: ignore[assignment]
+    stores: DirectoryStores = None  # type: ignore[assignment]
 
     def open(self) -> None:
         """Start the services and recover."""
@@ -77,8 +80,8 @@ class Place:
         layers = Layers(settings.data, content)
         self.opened.callback(layers.close)
         self.images = Images(settings.data, content, layers, bus, settings.default_registry)
-        stores = DirectoryStores(self.directory / "volumes")
-        self.containers = Containers(settings, bus, self.images, NoNetworks(), stores, Attachments())
+        self.stores = DirectoryStores(self.directory / "volumes")
+        self.containers = Containers(settings, bus, self.images, NoNetworks(), self.stores, Attachments())
         self.opened.callback(self.containers.close)
         self.containers.recover()
 
@@ -123,10 +126,26 @@ class Place:
         return {event.actor for event in self.events if event.type == "container"}
 
 
+def until(holds: Callable[[], bool], within: float = 60.0) -> None:
+    """Wait until something holds."""
+    limit = time.monotonic() + within
+    while not holds():
+        assert time.monotonic() < limit, f"not within {within:.0f} s"
+        time.sleep(0.01)
+
+
 def output_of(container: Container) -> str:
     """What a container wrote, out of conmon's log."""
     lines = container.log.read_text().splitlines()
     return "".join(line.split(" ", 3)[3] + ("\n" if line.split(" ")[2] == "F" else "") for line in lines)
+
+
+def load_archive(place: Place, name: str, files: Mapping[str, bytes], links: Mapping[str, str]) -> None:
+    """Give the place an image: busybox, and a layer above with files and symbolic links."""
+    path = place.directory / "more.tar"
+    layers = [busybox_tar(require("busybox"), COMMANDS), tar_of(files, links)]
+    docker_archive(path, name, layers, command=("/bin/sh",))
+    load_file(place.images, path, lambda _: None)
 
 
 @pytest.fixture(scope="session")

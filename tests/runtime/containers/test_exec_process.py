@@ -2,9 +2,9 @@
 
 import pytest
 
-from runtime.containers.exec_process import Command, document, environment, failure, parse
+from runtime.containers.exec_process import Command, ExecFailed, document, environment, failure, parse
 from runtime.containers.users import User
-from runtime.errors import BadParameter
+from runtime.errors import BadParameter, Conflict
 
 BASE = {
     "args": ["sleep"],
@@ -83,26 +83,28 @@ def test_an_environment_that_means_nothing_is_refused(item: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("log", "said", "words", "exit_code", "status"),
+    ("said", "words", "exit_code", "status"),
     [
-        (
-            '{"level":"error","msg":"exec failed: boom"}',
-            "",
-            "OCI runtime exec failed: exec failed: boom: unknown",
-            128,
-            500,
-        ),
-        ('{"level":"info","msg":"x"}\nnot json', "said", "OCI runtime exec failed: said: unknown", 128, 500),
-        ("", "", "OCI runtime exec failed: runc said nothing: unknown", 128, 500),
-        (
-            '{"level":"error","msg":"is a directory"}',
-            "",
-            "OCI runtime exec failed: is a directory: unknown: permission denied",
-            126,
-            400,
-        ),
+        ("exec failed: boom", "OCI runtime exec failed: exec failed: boom: unknown", 128, 500),
+        ("is a directory", "OCI runtime exec failed: is a directory: unknown: permission denied", 126, 400),
+        ("permission denied", "OCI runtime exec failed: permission denied: unknown", 126, 400),
+        ("no such file or directory", "OCI runtime exec failed: no such file or directory: unknown", 127, 400),
     ],
 )
-def test_failures_in_docker_s_words(log: str, said: str, words: str, exit_code: int, status: int) -> None:
-    error = failure(log, said)
+def test_failures_in_docker_s_words(said: str, words: str, exit_code: int, status: int) -> None:
+    log = f'{{"level":"info","msg":"x"}}\n{{"level":"error","msg":"{said}"}}\nnot json\n'
+    error = failure(log, "id")
+    assert isinstance(error, ExecFailed)
     assert (str(error), error.exit_code, error.status) == (words, exit_code, status)
+
+
+@pytest.mark.parametrize("log", ["", "[]", '{"level":"info","msg":"x"}'])
+def test_a_failure_without_a_reason_is_one(log: str) -> None:
+    assert str(failure(log, "id")) == "OCI runtime exec failed: runc said nothing: unknown"
+
+
+@pytest.mark.parametrize("said", ["container does not exist", "exec failed: cannot exec in a stopped container"])
+def test_a_container_that_has_just_ended_is_not_running(said: str) -> None:
+    error = failure(f'{{"level":"error","msg":"{said}"}}', "id")
+    assert isinstance(error, Conflict)
+    assert str(error) == "container id is not running"

@@ -14,6 +14,7 @@ from runtime.containers.exec_process import Command, ExecFailed
 from runtime.containers.exec_run import Process
 from runtime.containers.users import User
 from runtime.containers.wires import STDERR, STDOUT
+from runtime.errors import Conflict
 from tests.parts.bundles import PATIENCE, Bundle, running
 from tests.parts.tools import require
 from tests.runtime.containers.clients import Shown, descriptors, feed, poll, read_all
@@ -146,7 +147,7 @@ def test_a_container_that_stops_ends_its_processes(tmp_path: Path) -> None:
         assert outcome(process)[1] == 137
         bundle.exit_code()
         poll(lambda: not Path(f"/proc/{process.pid}").exists())
-        with pytest.raises(ExecFailed, match=r"OCI runtime exec failed: .*stopped"):
+        with pytest.raises(Conflict, match="is not running"):
             begin(bundle, tmp_path, "true")
 
 

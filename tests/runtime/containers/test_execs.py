@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -183,6 +184,13 @@ def test_ended_ones_are_forgotten_in_time(execs: Execs, target: Target) -> None:
     execs.create(target, Command(("true",)))
     assert execs.get(made.id) is made
     made.ended_at -= 301
+    execs.create(target, Command(("true",)))
+    with pytest.raises(NotFound):
+        execs.get(made.id)
+
+
+def test_one_that_can_never_start_is_forgotten(execs: Execs, target: Target) -> None:
+    made = execs.create(replace(target, alive=lambda: False), Command(("true",)))
     execs.create(target, Command(("true",)))
     with pytest.raises(NotFound):
         execs.get(made.id)

@@ -1,5 +1,6 @@
 """What the server promises its application and well-meant clients: keep-alive, half-close, back-pressure, hijack."""
 
+import asyncio
 import hashlib
 import os
 import threading
@@ -7,6 +8,9 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+import pytest
+
+from runtime.http import server as server_module
 from tests.parts.asgi import serving
 from tests.runtime.http.apps import Endless, Waiting, broken, deaf, echo, hijacker
 
@@ -128,6 +132,27 @@ def test_a_hijacked_connection_carries_bytes_both_ways_and_ends_each_way_by_itse
         assert hashlib.sha256(said).digest() == hashlib.sha256(b"early" + noise + b"end").digest()
 
 
+def test_a_hijacked_client_that_sends_no_more_is_not_gone() -> None:
+    done = threading.Event()
+
+    async def app(scope: object, receive: object, send: object) -> None:
+        duplex = await scope["extensions"]["moorage.hijack"](101, [])  # type: ignore[index]
+        assert await duplex.read() == b""
+        leaving = asyncio.ensure_future(duplex.closed())
+        await asyncio.wait({leaving}, timeout=0.2)
+        await duplex.write(b"gone" if leaving.done() else b"still there")
+        await leaving
+        done.set()
+
+    with serving(app) as server:
+        with server.connect() as client:
+            client.send(b"POST /a HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
+            client.half_close()
+            client.until(b"\r\n\r\n")
+            assert client.until(b"there") == b"still there"
+        assert done.wait(WITHIN)
+
+
 def test_what_was_sent_before_a_close_is_not_lost() -> None:
     """docker-py: attach_socket(), send, close."""
     taken: list[bytes] = []
@@ -173,12 +198,10 @@ def test_an_application_that_breaks_off_shows_the_client_an_answer_that_is_not_w
         assert b"half" in server.ask(GET % b"again")
 
 
-def test_stopping_lets_answers_out_and_ends_streams_and_idle_clients() -> None:
+def test_stopping_lets_answers_out_and_ends_streams_and_idle_clients(monkeypatch: pytest.MonkeyPatch) -> None:
     waiting, asked = Waiting(head_first=True), threading.Event()
 
     async def app(scope: object, receive: object, send: object) -> None:
-        import asyncio
-
         if scope["path"] == "/stream":  # type: ignore[index]
             await waiting(scope, receive, send)
             return
@@ -186,7 +209,9 @@ def test_stopping_lets_answers_out_and_ends_streams_and_idle_clients() -> None:
         await asyncio.sleep(0.3)
         await echo(scope, receive, send)
 
-    with serving(app) as server, server.connect() as stream, server.connect() as slow, server.connect() as idle:
+    monkeypatch.setattr(server_module, "CLOSING_SECONDS", 3600.0)  # nobody has to be cancelled
+    many = serving(app, grace=3600.0)
+    with many as server, server.connect() as stream, server.connect() as slow, server.connect() as idle:
         stream.send(GET % b"stream")
         stream.until(b"\r\n\r\n")
         slow.send(GET % b"slow")

@@ -28,12 +28,17 @@ class Store:
     content: Content
     layers: Layers
     images: Images
-    events: list[Event]
+    events: Events
 
     def reopened(self) -> "Store":
         """Close, and start anew."""
         self.layers.close()
         return open_store(self.data)
+
+    def heard(self) -> list[Event]:
+        """What was published so far."""
+        with self.events.listening(lambda _: None) as past:
+            return past
 
     def remains(self) -> list[str]:
         """What is half-done: names in the staging and ingest directories."""
@@ -45,10 +50,9 @@ def open_store(data: Path, *, userxattr: bool = False) -> Store:
     data.mkdir(mode=0o700, exist_ok=True)
     content = Content(data / "content")
     layers = Layers(data, content, userxattr=userxattr)
-    events, heard = Events(), list[Event]()
+    events = Events()
     images = Images(data, content, layers, events, REGISTRY)
-    events.listening(heard.append).__enter__()
-    return Store(data, content, layers, images, heard)
+    return Store(data, content, layers, images, events)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.parts.engine import RunningEngine, start_engine
-from tests.parts.images import busybox_tar, docker_archive
+from tests.parts.images import busybox_tar, docker_archive, tar_of
 from tests.parts.netns import Namespace, new_namespace
 from tests.parts.server import RunningServer, start_moorage
 from tests.parts.tools import require
@@ -44,7 +44,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         engine = stack.enter_context(start_engine(namespace, settings))
         service_archive(scratch / "service.tar", SERVICE)
         engine.moor("load", "-i", scratch / "service.tar")
-        docker_archive(scratch / "busybox.tar", BUSYBOX, [busybox_tar(require("busybox"), COMMANDS)], command=("sh",))
+        docker_archive(
+            scratch / "busybox.tar",
+            BUSYBOX,
+            [busybox_tar(require("busybox"), COMMANDS), tar_of({"tmp/.keep": b""})],
+            command=("sh",),
+        )
         engine.moor("load", "-i", scratch / "busybox.tar")
         yield Place(engine, registry, namespace)
 

@@ -28,13 +28,13 @@ class Finding:
 def findings(settings: Settings | None = None) -> tuple[Finding, ...]:
     """Examine the machine for an engine with these settings; by default those of this user."""
     chosen = config.read() if settings is None else settings
-    machine = look()
+    machine = look(rootless=chosen.rootless)
     return (*_runtime(chosen), *_programs(chosen), *_kernel(machine), *_limits(machine), *_host(chosen, machine))
 
 
 def warnings(settings: Settings) -> list[str]:
     """What containers on this machine have to do without, for `docker info`."""
-    machine = look()
+    machine = look(rootless=settings.rootless)
     found = (*_runtime(settings), *_kernel(machine), *_limits(machine))
     return [finding.text for finding in found if not finding.good]
 

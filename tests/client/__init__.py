@@ -1,0 +1,1 @@
+"""The registry client against registries good and bad."""
