@@ -1,4 +1,4 @@
-"""A real dockerd in the same namespace, whichever starts first: it drops what is forwarded, and has bridges filtered."""
+"""A real dockerd in the same namespace, whichever starts first: it drops what is forwarded and filters bridges."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ from tests.runtime.networks.traffic import answering, ask, ask_udp
 
 pytestmark = pytest.mark.faults
 
-EVERY = 1 if os.environ.get("MOORAGE_TEST_ALL") == "1" else 4
-"""Only each fourth step is died at in the short run."""
+EVERY = 1 if os.environ.get("MOORAGE_TEST_ALL") == "1" else 7
+"""Only each seventh step is died at in the short run."""
 
 
 def deaths(place: Place, *steps: str) -> Iterator[tuple[int, Box]]:
