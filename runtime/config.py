@@ -6,10 +6,8 @@ costs more than the whole start of `moor` may take.
 """
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from difflib import get_close_matches
 from pathlib import Path
 
 from runtime.errors import BadParameter
@@ -62,21 +60,30 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
     Raises: BadParameter, naming every unknown key with the nearest known one and every value that cannot be read.
     """
     environ = os.environ if environment is None else environment
-    path = Path(environ.get("MOOR_CONFIG", FILE))
-    given: dict[str, object] = {}
-    try:
-        given |= tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        if "MOOR_CONFIG" in environ:
-            raise BadParameter(f"{path} is not there: MOOR_CONFIG names it") from None
-    except (OSError, ValueError) as error:
-        raise BadParameter(f"{path} cannot be read: {error}") from error
+    given = _file(environ)
     given |= {
         key.removeprefix("MOOR_").lower(): value
         for key, value in environ.items()
         if key.startswith("MOOR_") and key not in {"MOOR_CONFIG", "MOOR_HOST"}
     }
     return _settings(given, _defaults(environ))
+
+
+def _file(environ: Mapping[str, str]) -> dict[str, object]:
+    path = Path(environ.get("MOOR_CONFIG", FILE))
+    try:
+        text = path.read_text(encoding="utf-8")
+        if not text.strip():
+            return {}
+        import tomllib  # with what it needs, a twentieth of the time that `moor` may take to start
+
+        return tomllib.loads(text)
+    except FileNotFoundError:
+        if "MOOR_CONFIG" in environ:
+            raise BadParameter(f"{path} is not there: MOOR_CONFIG names it") from None
+        return {}
+    except (OSError, ValueError) as error:
+        raise BadParameter(f"{path} cannot be read: {error}") from error
 
 
 def _defaults(environ: Mapping[str, str]) -> Settings:
@@ -95,6 +102,8 @@ def _settings(given: Mapping[str, object], defaults: Settings) -> Settings:
     chosen: dict[str, object] = {}
     for name, value in given.items():
         if name not in known:
+            from difflib import get_close_matches  # for mistakes only
+
             near = get_close_matches(name, known, 1)
             problems.append(f"{name} is no setting of the engine{f'; {near[0]} is' if near else ''}")
             continue

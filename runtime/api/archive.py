@@ -17,7 +17,7 @@ from runtime.api.call import Call
 from runtime.api.streams import download
 from runtime.api.uploads import Upload
 from runtime.containers import archive
-from runtime.containers.archive import PathStat
+from runtime.containers.archive_process import PathStat
 from runtime.containers.model import Container
 from runtime.errors import BadParameter
 

@@ -93,17 +93,21 @@ def moment(call: Call, name: str) -> int | None:
 
 
 async def _written(call: Call, blocks: AsyncGenerator[list[Entry]], framed: bool) -> AsyncGenerator[bytes]:
-    """Write entries as Docker does: the time, the details (there are none), the text."""
-    timestamps, details = call.flag("timestamps"), b" " if call.flag("details") else b""
-    whole = {STDOUT: True, STDERR: True}
+    """Write entries as Docker does: the time, the details (there are none), the text; each in a frame of its own."""
+    times, details = call.flag("timestamps"), b" " if call.flag("details") else b""
+    begins = {STDOUT: True, STDERR: True}
     async with aclosing(blocks):
         async for entries in blocks:
-            pieces = []
-            for entry in entries:
-                begins, whole[entry.stream] = whole[entry.stream], entry.ends
-                data = shown(entry, details, times=timestamps) if begins else entry.data
-                pieces.append(frame(entry.stream, data) if framed else data)
-            yield b"".join(pieces)
+            pieces = [(entry.stream, entry.data) for entry in entries]
+            if times or details:
+                pieces = [(entry.stream, _headed(entry, begins, details, times=times)) for entry in entries]
+            yield b"".join([frame(*piece) for piece in pieces] if framed else [data for _, data in pieces])
+
+
+def _headed(entry: Entry, begins: dict[int, bool], details: bytes, *, times: bool) -> bytes:
+    """Write an entry, and what goes before a line where it begins one; `begins`: whether the next of a stream does."""
+    at_start, begins[entry.stream] = begins[entry.stream], entry.ends
+    return shown(entry, details, times=times) if at_start else entry.data
 
 
 async def _present(call: Call, reader: LogReader) -> AsyncGenerator[list[Entry]]:

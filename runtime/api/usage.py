@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 from runtime.api.call import Call
 from runtime.api.containers import line
 from runtime.api.images import summary
+from runtime.api.volumes import document
 from runtime.engine import Engine
 from runtime.errors import BadParameter
 
@@ -29,6 +30,12 @@ def _usage(engine: Engine, kinds: set[str] | frozenset[str]) -> dict[str, Any]:
         shown |= _images(engine)
     if "container" in kinds:
         shown["Containers"] = [line(engine, container, True) for container in engine.containers.all()]
+    if "volume" in kinds:
+        volumes = engine.volumes
+        shown["Volumes"] = [
+            document(each) | {"UsageData": {"Size": volumes.size(each), "RefCount": len(volumes.held(each.name))}}
+            for each in volumes.list()
+        ]
     if "build-cache" in kinds:
         shown["BuildCache"] = []
     return shown

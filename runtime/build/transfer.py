@@ -23,7 +23,7 @@ from runtime.build.checks import flags
 from runtime.build.expand import Rules, expand
 from runtime.build.parser import Heredoc, Instruction, chomped
 from runtime.containers import archive, users
-from runtime.containers.archive import View
+from runtime.containers.archive_process import View
 from runtime.errors import BadParameter, EngineError
 from runtime.images.compression import BLOCK, Compression, detect, unpacked
 

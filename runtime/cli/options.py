@@ -72,10 +72,16 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the arguments. Raises: UsageFailure."""
+        if ctx.resilient_parsing:  # a shell completes a line that is not yet whole
+            return super().parse_args(ctx, args)
         try:
             rest = super().parse_args(ctx, list(self._plain(ctx, args)))
         except click.BadParameter as error:
             raise UsageFailure(_refused(error), ctx, 125) from error
+        except click.UsageError as error:
+            if self.most == 0:  # options were looked at above: it can only be a word too many
+                raise UsageFailure(f"moor: '{ctx.command_path}' {self._demand()}", ctx, 1) from error
+            raise
         words = ctx.params.get("words", ())
         if len(words) < self.least or (self.most is not None and len(words) > self.most):
             raise UsageFailure(f"moor: '{ctx.command_path}' {self._demand()}", ctx, 1)

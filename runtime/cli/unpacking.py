@@ -52,12 +52,17 @@ def unpack(blocks: Iterable[bytes], directory: Path, rename: Callable[[str], str
                     late.append((parts, entry))
         for parts, entry in reversed(late):  # a directory's time changes with each name that is made in it
             with _opened(root, parts) as fd:
-                os.fchmod(fd, entry.mode & 0o7777)
+                os.fchmod(fd, _mode(entry, owners=owners))
                 os.utime(fd, (entry.mtime, entry.mtime))
     except tarfile.TarError as error:
         raise Failure(f"the archive from the container is damaged: {error}") from error
     finally:
         os.close(root)
+
+
+def _mode(entry: tarfile.TarInfo, *, owners: bool) -> int:
+    """The entry's mode, with set-id bits only where its owner is kept: what becomes ours must not run as us."""
+    return entry.mode & (0o7777 if owners else 0o1777)
 
 
 def _parts(name: str) -> tuple[str, ...]:
@@ -103,7 +108,7 @@ def _put(
         if owners:
             os.chown(name, entry.uid, entry.gid, dir_fd=parent, follow_symlinks=False)
             if entry.isreg():
-                os.chmod(name, entry.mode & 0o7777, dir_fd=parent)  # chown has taken set-id bits away
+                os.chmod(name, _mode(entry, owners=owners), dir_fd=parent)  # chown has taken set-id bits away
 
 
 def _leaf(
@@ -131,6 +136,6 @@ def _file(parent: int, name: str, entry: tarfile.TarInfo, archive: tarfile.TarFi
     with open(fd, "wb") as file:  # noqa: PTH123  # a descriptor
         while block := content.read(BLOCK):
             file.write(block)
-        os.fchmod(fd, entry.mode & 0o7777)
+        os.fchmod(fd, _mode(entry, owners=False))
         file.flush()
         os.utime(fd, (entry.mtime, entry.mtime))

@@ -1,10 +1,10 @@
 """The program that copies files into and out of a container: it locks itself in, then does the one thing it was asked.
 
-Run by `archive.py` with what to do as JSON. The tar goes through standard input or output; the answer, one JSON object,
-to standard error: `{"stat": {...}}` before a tar, `{"done": true}` at the end, `{"problem": KIND, "detail": TEXT}`.
+Run by `archive_process.py` with what to do as JSON. The tar goes through standard input or output; the answers, a JSON
+object each, to standard error: `{"stat": {...}}` before a tar, `{"done": true}` at the end, `{"problem": KIND, ...}`.
 """
 
-# ruff: noqa: PTH116, PTH119  # importing pathlib would take as long as copying a small file
+# ruff: noqa: PTH116, PTH119, PTH123  # importing pathlib would take as long as copying a small file
 import json
 import os
 import resource
@@ -24,8 +24,9 @@ INPUT, OUTPUT, ANSWERS = 0, 1, 2
 
 
 def main() -> None:
-    """Do what the only argument asks for."""
-    request: dict[str, Any] = json.loads(sys.argv[1])
+    """Do what the file asks for whose descriptor is the only argument."""
+    with open(int(sys.argv[1]), encoding="ascii") as file:
+        request: dict[str, Any] = json.load(file)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.umask(0)
@@ -87,7 +88,7 @@ def _extract(request: dict[str, Any]) -> None:
         sys.exit()
     os.chdir(target)
     owner = request["owner"]
-    copy = Copy(Rules(request["keeps_kinds"], tuple(owner) if owner else None))
+    copy = Copy(Rules(request["keeps_kinds"], tuple(owner) if owner else None, request["rootless"]))
     unpack(Input(INPUT), copy)  # type: ignore[arg-type]  # it has what is used of a Layer
 
 

@@ -19,10 +19,15 @@ _NO_LIMIT = 2**62
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """`keeps_kinds`: a directory never replaces a file, nor a file a directory; `owner`: of all, not the tar's."""
+    """How to put things there.
+
+    `keeps_kinds`: a directory never replaces a file, nor a file a directory; `owner`: of all, in place of the tar's;
+    `rootless`: what only the machine's root may make is left out.
+    """
 
     keeps_kinds: bool
     owner: tuple[int, int] | None
+    rootless: bool
 
 
 class Copy:
@@ -30,7 +35,7 @@ class Copy:
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._layer = Layer("trusted.overlay.", _NO_LIMIT, _NO_LIMIT)
+        self._layer = Layer("user.overlay." if rules.rootless else "trusted.overlay.", _NO_LIMIT, _NO_LIMIT)
 
     def add(self, member: tarfile.TarInfo, source: Input) -> None:
         """Make what one header asks for. Raises: Refused, OSError."""

@@ -7,6 +7,7 @@ conmon waits for whoever is connected, and so does the container: a client that 
 
 import os
 import socket
+import struct
 import threading
 from concurrent.futures import Future
 from contextlib import suppress
@@ -16,7 +17,7 @@ from pathlib import Path
 from runtime.containers.wires import Packets, Wires
 from runtime.errors import Conflict, EngineError
 
-_CONNECT_WITHIN = 10.0
+_CONNECT_WITHIN = 10
 _RESIZE = 1
 
 
@@ -70,11 +71,12 @@ class Attachments:
         """Take the place that an attachment describes, as `expect`; for who must be sure to leave it."""
         with self._lock:
             line = self._lines.setdefault(attachment.container_id, _Line())
-            if line.socket_path is None:
+            socket_path, pid = line.socket_path, line.pid
+            if socket_path is None:
                 line.waiting.append(attachment)
-            else:
-                with suppress(EngineError):
-                    self._connect(line, attachment)
+                return
+        with suppress(EngineError):
+            self._connect(socket_path, pid, attachment)
 
     def dial(self, container_id: str, socket_path: Path, pid: int | None = None) -> None:
         """Connect all who wait, and from now on whoever comes; called between `runc create` and `runc start`.
@@ -87,13 +89,13 @@ class Attachments:
             line = self._lines.setdefault(container_id, _Line())
             line.socket_path, line.pid = socket_path, pid
             waiting, line.waiting = line.waiting, []
-            while waiting:
-                try:
-                    self._connect(line, waiting.pop(0))
-                except EngineError:
-                    _hang_up(_Line(waiting=waiting))
-                    raise
             size, line.size = line.size, None
+        while waiting:
+            try:
+                self._connect(socket_path, pid, waiting.pop(0))
+            except EngineError:
+                _hang_up(_Line(waiting=waiting))
+                raise
         if size is not None:
             self.resize(container_id, *size)
 
@@ -137,12 +139,15 @@ class Attachments:
         finally:
             os.close(fd)
 
-    def _connect(self, line: _Line, attachment: Attachment) -> None:
-        """Connect one client. Raises: EngineError where conmon does not answer; the client then gets HungUp."""
-        if line.socket_path is None or not attachment.connected.set_running_or_notify_cancel():
+    def _connect(self, socket_path: Path, pid: int | None, attachment: Attachment) -> None:
+        """Connect one client. Raises: EngineError where conmon does not answer; the client then gets HungUp.
+
+        Without the lock: a conmon that is held up by another client may keep us waiting, and must keep nobody else.
+        """
+        if not attachment.connected.set_running_or_notify_cancel():
             return
         try:
-            wires = self._wires(line.socket_path, line.pid, attachment)
+            wires = self._wires(socket_path, pid, attachment)
         except OSError as error:
             attachment.connected.set_exception(_hung_up(attachment))
             raise EngineError(f"the container's supervisor does not answer: {error.strerror}") from error
@@ -190,7 +195,8 @@ def _connection(path: Path) -> socket.socket:
     directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
-        connection.settimeout(_CONNECT_WITHIN)
+        # Python's own timeout would make the socket non-blocking, and a queue that is full an error at once
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", _CONNECT_WITHIN, 0))
         connection.connect(f"/proc/self/fd/{directory}/{path.name}")
     except BaseException:
         connection.close()

@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from runtime.containers import settled
 from runtime.containers.model import Container
 from runtime.containers.oci_runtime import OciRuntime
 from runtime.errors import EngineError
@@ -80,8 +81,8 @@ class Conmon:
         command += ["-b", bundle, "-p", f"{bundle}/pid", "-P", f"{bundle}/conmon.pid", "--full-attach"]
         command += ["-l", f"k8s-file:{container.log}", "--exit-dir", str(exit_file(container).parent)]
         command += ["--no-sync-log", "--runtime-arg", "--root", "--runtime-arg", str(self.runtime.root)]
-        if self.log_size_max:
-            command += ["--log-size-max", str(self.log_size_max)]
+        if log_size := settled.log_size(container.host_config) or self.log_size_max:
+            command += ["--log-size-max", str(log_size)]
         if container.config["Tty"]:
             command.append("-t")
         if container.config["OpenStdin"]:

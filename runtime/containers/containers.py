@@ -57,10 +57,10 @@ class Containers:
     def create(self, body: Mapping[str, Any], name: str | None = None, *, platform: str | None = None) -> Container:
         """Make a container from Docker's POST /containers/create.
 
-        Args:   platform: accepted as Docker does; what is run is the image that is here.
-        Raises: NotFound "No such image: X"; BadParameter; Conflict where the name is in use.
+        Args:   platform: os/architecture that the image must be of.
+        Raises: NotFound "No such image: X", or of another platform; BadParameter; Conflict where the name is in use.
         """
-        return creation.create(self.services, body, name)
+        return creation.create(self.services, body, name, platform)
 
     def get(self, reference: str) -> Container:
         """Find one by id, the beginning of an id, or name. Raises: NotFound "No such container: X"."""

@@ -16,7 +16,7 @@ from typing import Any
 from runtime.containers import limits, mounts, rootfs, settled, volumes
 from runtime.containers.model import Container, Mount
 from runtime.containers.services import Services
-from runtime.errors import BadParameter, EngineError
+from runtime.errors import BadParameter, EngineError, NotFound
 from runtime.images.image import Image
 from storage import durable
 
@@ -24,13 +24,14 @@ NEW = ".new-"
 GONE = ".gone-"
 
 
-def create(services: Services, body: Mapping[str, Any], name: str | None) -> Container:
+def create(services: Services, body: Mapping[str, Any], name: str | None, platform: str | None = None) -> Container:
     """Make a container from Docker's JSON. Raises: NotFound, BadParameter, Conflict; EngineError."""
     container_id = secrets.token_hex(32)
     with ExitStack() as undo:
         name = services.register.reserve(name, container_id)
         undo.callback(services.register.free, name)
         image = _held_image(services, body, container_id, undo)
+        _check_platform(image, str(body["Image"]), platform or "")
         container = _settled(services, body, image, container_id, name)
         services.cables.check(container)
         _make_directory(services, container, undo)
@@ -55,6 +56,17 @@ def _held_image(services: Services, body: Mapping[str, Any], container_id: str, 
         services.images.layers.hold(holder(container_id), image.diff_ids)
         undo.callback(services.images.layers.release, holder(container_id))
     return image
+
+
+def _check_platform(image: Image, name: str, wanted: str) -> None:
+    """Refuse an image of another platform than the wanted one: the CLI then pulls the right one. Raises NotFound."""
+    own = [str(image.config.get("os") or ""), str(image.config.get("architecture") or "")]
+    asked = wanted.lower().split("/")[:2]
+    if wanted and asked != own[: len(asked)]:
+        raise NotFound(
+            f"image with reference {name} was found but its platform ({'/'.join(own)}) does not match the specified "
+            f"platform ({wanted})"
+        )
 
 
 def _settled(services: Services, body: Mapping[str, Any], image: Image, container_id: str, name: str) -> Container:

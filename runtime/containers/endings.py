@@ -62,6 +62,7 @@ class Endings:
     def wait(self, container: Container, condition: str) -> "Future[Exit]":
         """Promise an end, the container's lock held."""
         future: Future[Exit] = Future()
+        container.waiters[:] = [waiter for waiter in container.waiters if not waiter.future.cancelled()]
         done = Exit(container.state.exit_code, container.state.error)
         if container.removed or (
             condition == NOT_RUNNING and not container.state.alive and container.state.status != RESTARTING
@@ -120,7 +121,7 @@ class Endings:
         code, moment = _outcome(container)
         oom = (container.bundle / "oom").exists()
         self.checks.end(container)
-        launch.tidy(self._services, container)
+        launch.tidy(self._services, container, ended=exit_file(container).exists())
         ran = max(0, moment - container.state.started_at)
         state = replace(
             container.state,

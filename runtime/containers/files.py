@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from runtime.containers import rootfs, users, volumes
-from runtime.containers.archive import View
+from runtime.containers.archive_process import View
 from runtime.containers.changes import Change, changes
 from runtime.containers.jail import Bind
 from runtime.containers.model import Container
@@ -30,11 +30,10 @@ class Files:
         """Lend a view; begun and ended by one thread. `called`: the container's name for errors. Raises EngineError."""
         with container.lock:
             if not container.state.alive:
-                with self._mounted(container) as view:
-                    yield View(view.root, view.binds, view.read_only, called, True)
+                with self._mounted(container) as (root, binds):
+                    yield self._view(container, root, binds, called)
                 return
-            read_only = bool(container.host_config.get("ReadonlyRootfs"))
-            view = View(container.root, _bound(container), read_only, called, True)
+            view = self._view(container, container.root, _bound(container), called)
         yield view
 
     def owner(self, container: Container, view: View) -> tuple[int, int]:
@@ -47,8 +46,12 @@ class Files:
         data = self._services.settings.data
         return changes(container.upper, [data / lower for lower in self._services.lowers(container)])
 
+    def _view(self, container: Container, root: Path, binds: tuple[Bind, ...], called: str) -> View:
+        read_only = bool(container.host_config.get("ReadonlyRootfs"))
+        return View(root, binds, read_only, called, mounted=True, rootless=self._services.settings.rootless)
+
     @contextmanager
-    def _mounted(self, container: Container) -> Iterator[View]:
+    def _mounted(self, container: Container) -> Iterator[tuple[Path, tuple[Bind, ...]]]:
         """Mount the root of a container that does not run, and find what is to be bound into it."""
         services, root = self._services, container.run / PLACE
         with ExitStack() as stack:
@@ -58,8 +61,7 @@ class Files:
             stack.callback(volumes.release, services, container)
             sources = volumes.sources(services, container)
             writable = {mount.target: mount.writable for mount in container.mounts}
-            binds = tuple(Bind(source, target, not writable[target]) for target, source in sorted(sources.items()))
-            yield View(root, binds, bool(container.host_config.get("ReadonlyRootfs")))
+            yield root, tuple(Bind(source, target, not writable[target]) for target, source in sorted(sources.items()))
 
 
 def _bound(container: Container) -> tuple[Bind, ...]:

@@ -21,6 +21,15 @@ def name(container: Container) -> str:
     return f"{container.host_config['CgroupParent'].rstrip('/') or '/moorage'}/{container.id}"
 
 
+def frozen(container: Container, mounted: Path = _MOUNTED) -> bool:
+    """Whether its processes are paused."""
+    place = name(container).strip("/")
+    for file, word in ((f"freezer/{place}/freezer.state", "FROZEN"), (f"{place}/cgroup.freeze", "1")):
+        with suppress(OSError):
+            return (mounted / file).read_text(encoding="ascii").strip() == word
+    return False
+
+
 def remove(container: Container, mounted: Path = _MOUNTED) -> None:
     """Kill what is in the container's groups and remove them; harmless where there are none. Raises OSError."""
     place = name(container).strip("/")

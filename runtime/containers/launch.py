@@ -55,15 +55,18 @@ def launch(services: Services, container: Container, restarts: int = 0) -> None:
     container.become(State(RUNNING, pid, supervisor, started_at=now, finished_at=before.finished_at, restarts=restarts))
 
 
-def tidy(services: Services, container: Container) -> None:
+def tidy(services: Services, container: Container, *, ended: bool = False) -> None:
     """Take away all that a start makes; harmless at any time, and whatever part of it is there.
+
+    `ended`: conmon has seen its process end, so that nothing but what it left in its groups has to be killed.
 
     What cannot be taken away is logged: an end must not stop half way.
     """
     steps: tuple[Callable[[], object], ...] = (
         lambda: services.streams.hang_up(container.id),
-        lambda: services.runtime.delete(container.id),
+        lambda: None if ended else services.runtime.delete(container.id),
         lambda: groups.remove(container),
+        lambda: services.runtime.forget(container.id) if ended else None,
         lambda: services.cables.unplug(container),
         lambda: rootfs.unmount(container.root),
         lambda: rootfs.unmount(container.run / "shm"),

@@ -67,7 +67,11 @@ class OciRuntime:
         except ProgramFailed:
             if (self.root / container_id / "state.json").exists():
                 raise
-        with suppress(FileNotFoundError):  # it was killed before it had written what it would read now
+        self.forget(container_id)  # it was killed before it had written what it would read now
+
+    def forget(self, container_id: str) -> None:
+        """Forget a container whose process has ended and whose control groups are gone: no program is run for it."""
+        with suppress(FileNotFoundError):
             shutil.rmtree(self.root / container_id)
 
     def status(self, container_id: str) -> str:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from runtime.containers import creation, launch, model, restart, rootfs, volumes
+from runtime.containers import creation, groups, launch, model, restart, rootfs, volumes
 from runtime.containers.conmon import ATTACH, exit_file
 from runtime.containers.endings import Endings
 from runtime.containers.model import EXITED, PAUSED, RESTARTING, RUNNING, Container
@@ -86,9 +86,9 @@ def _lives(services: Services, container: Container) -> bool:
 
 def _adopt(services: Services, endings: Endings, container: Container) -> None:
     """Watch a container again that lived through the daemon's death."""
-    status = services.runtime.status(container.id) if container.state.status == PAUSED else ""
-    if status == "running":
-        container.become(replace(container.state, status=RUNNING))
+    status = PAUSED if groups.frozen(container) else RUNNING
+    if status != container.state.status:
+        container.become(replace(container.state, status=status))
     try:
         for mount in volumes.of(container):
             services.stores.mount(mount.source, container.id)

@@ -6,10 +6,11 @@ Rules as in Docker (moby, runconfig and daemon/commit.go, `merge`).
 
 import posixpath
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from runtime.containers import capabilities, limits, security
+from runtime.containers.fields import CONFIG, HOST, checked, is_number, is_text_map, is_texts
 from runtime.containers.signals import number as signal_number
 from runtime.errors import BadParameter
 
@@ -17,149 +18,15 @@ _HOSTNAME = re.compile(r"[a-zA-Z0-9_.-]{0,253}")
 _RESTARTS = frozenset({"no", "", "always", "unless-stopped", "on-failure"})
 _SYSCTL = re.compile(r"[a-z0-9_]+(?:[./][a-zA-Z0-9_*-]+)+")
 _SYSCTLS = ("net.", "fs.mqueue.", "kernel.shm_rmid_forced")
+_SIZE = re.compile(r"(\d{1,12})([kmg]?)b?")
 _CGROUP_PARENT = re.compile(r"(?:/?[a-zA-Z0-9_:-][a-zA-Z0-9_.:-]*)*/?")
 _IPC_SYSCTLS = frozenset({"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall",
                           "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced"})  # fmt: skip
 
-_Check = Callable[[object], bool]
-
-
-def _text(value: object) -> bool:
-    return isinstance(value, str) and "\0" not in value
-
-
-def _flag(value: object) -> bool:
-    return isinstance(value, bool)
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
-
-
-def _texts(value: object) -> bool:
-    return isinstance(value, list) and all(_text(item) for item in value)
-
-
-def _map(value: object) -> bool:
-    return isinstance(value, dict) and all(_text(key) for key in value)
-
-
-def _text_map(value: object) -> bool:
-    return isinstance(value, dict) and all(_text(key) and _text(item) for key, item in value.items())
-
-
-def _objects(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
-
-
-def _words(value: object) -> bool:
-    return _text(value) or _texts(value)
-
-
-_CONFIG: Mapping[str, tuple[_Check, Any]] = {
-    "Hostname": (_text, ""),
-    "Domainname": (_text, ""),
-    "User": (_text, ""),
-    "AttachStdin": (_flag, False),
-    "AttachStdout": (_flag, False),
-    "AttachStderr": (_flag, False),
-    "ExposedPorts": (_map, None),
-    "Tty": (_flag, False),
-    "OpenStdin": (_flag, False),
-    "StdinOnce": (_flag, False),
-    "Env": (_texts, None),
-    "Cmd": (_words, None),
-    "Healthcheck": (_map, None),
-    "Image": (_text, ""),
-    "Volumes": (_map, None),
-    "WorkingDir": (_text, ""),
-    "Entrypoint": (_words, None),
-    "NetworkDisabled": (_flag, False),
-    "MacAddress": (_text, ""),
-    "Labels": (_text_map, None),
-    "StopSignal": (_text, ""),
-    "StopTimeout": (_number, None),
-    "Shell": (_texts, None),
-}
-
-_HOST: Mapping[str, tuple[_Check, Any]] = {
-    "Binds": (_texts, None),
-    "ContainerIDFile": (_text, ""),
-    "LogConfig": (_map, None),
-    "NetworkMode": (_text, ""),
-    "PortBindings": (_map, None),
-    "RestartPolicy": (_map, None),
-    "AutoRemove": (_flag, False),
-    "VolumeDriver": (_text, ""),
-    "VolumesFrom": (_texts, None),
-    "ConsoleSize": (lambda value: isinstance(value, list) and len(value) == 2 and all(map(_number, value)), [0, 0]),
-    "Annotations": (_text_map, None),
-    "CapAdd": (_texts, None),
-    "CapDrop": (_texts, None),
-    "CgroupnsMode": (_text, ""),
-    "Dns": (_texts, None),
-    "DnsOptions": (_texts, None),
-    "DnsSearch": (_texts, None),
-    "ExtraHosts": (_texts, None),
-    "GroupAdd": (_texts, None),
-    "IpcMode": (_text, ""),
-    "Cgroup": (_text, ""),
-    "Links": (_texts, None),
-    "OomScoreAdj": (_number, 0),
-    "PidMode": (_text, ""),
-    "Privileged": (_flag, False),
-    "PublishAllPorts": (_flag, False),
-    "ReadonlyRootfs": (_flag, False),
-    "SecurityOpt": (_texts, None),
-    "StorageOpt": (_text_map, None),
-    "Tmpfs": (_text_map, None),
-    "UTSMode": (_text, ""),
-    "UsernsMode": (_text, ""),
-    "ShmSize": (_number, 64 * 2**20),
-    "Sysctls": (_text_map, None),
-    "Runtime": (_text, "runc"),
-    "Isolation": (_text, ""),
-    "CpuShares": (_number, 0),
-    "Memory": (_number, 0),
-    "NanoCpus": (_number, 0),
-    "CgroupParent": (_text, ""),
-    "BlkioWeight": (_number, 0),
-    "BlkioWeightDevice": (_objects, None),
-    "BlkioDeviceReadBps": (_objects, None),
-    "BlkioDeviceWriteBps": (_objects, None),
-    "BlkioDeviceReadIOps": (_objects, None),
-    "BlkioDeviceWriteIOps": (_objects, None),
-    "CpuPeriod": (_number, 0),
-    "CpuQuota": (_number, 0),
-    "CpuRealtimePeriod": (_number, 0),
-    "CpuRealtimeRuntime": (_number, 0),
-    "CpusetCpus": (_text, ""),
-    "CpusetMems": (_text, ""),
-    "Devices": (_objects, None),
-    "DeviceCgroupRules": (_texts, None),
-    "DeviceRequests": (_objects, None),
-    "KernelMemory": (_number, 0),
-    "KernelMemoryTCP": (_number, 0),
-    "MemoryReservation": (_number, 0),
-    "MemorySwap": (_number, 0),
-    "MemorySwappiness": (_number, None),
-    "OomKillDisable": (_flag, None),
-    "PidsLimit": (_number, None),
-    "Ulimits": (_objects, None),
-    "Init": (_flag, None),
-    "CpuCount": (_number, 0),
-    "CpuPercent": (_number, 0),
-    "IOMaximumIOps": (_number, 0),
-    "IOMaximumBandwidth": (_number, 0),
-    "Mounts": (_objects, None),
-    "MaskedPaths": (_texts, None),
-    "ReadonlyPaths": (_texts, None),
-}
-
 
 def config(body: Mapping[str, Any], image: Mapping[str, Any], *, container_id: str, image_name: str) -> dict[str, Any]:
     """Put a Config together. `image`: the image's own. Raises: BadParameter."""
-    made = _checked(body, _CONFIG)
+    made = checked(body, CONFIG)
     for name in ("Cmd", "Entrypoint"):
         if isinstance(made[name], str):
             made[name] = [made[name]]
@@ -179,8 +46,8 @@ def config(body: Mapping[str, Any], image: Mapping[str, Any], *, container_id: s
 
 def host_config(body: Mapping[str, Any], *, unified: bool = False) -> dict[str, Any]:
     """Complete a HostConfig. `unified`: this machine has cgroup v2 alone. Raises: BadParameter."""
-    made = _checked(body, _HOST)
-    made["LogConfig"] = {"Type": "json-file", "Config": {}}
+    made = checked(body, HOST)
+    made["LogConfig"] = _log_config(made["LogConfig"] or {})
     policy = dict(made["RestartPolicy"] or {})
     made["RestartPolicy"] = {
         "Name": str(policy.get("Name") or "no"),
@@ -195,29 +62,36 @@ def host_config(body: Mapping[str, Any], *, unified: bool = False) -> dict[str, 
     return made
 
 
+def log_size(host: Mapping[str, Any]) -> int:
+    """Bytes after which the log begins anew (`--log-opt max-size=10m`); 0: never."""
+    found = _SIZE.fullmatch(str(host["LogConfig"]["Config"].get("max-size", "0")).lower())
+    return int(found[1]) * 1024 ** " kmg".index(found[2] or " ") if found else 0
+
+
+def _log_config(given: Mapping[str, Any]) -> dict[str, Any]:
+    """There is one kind of log, and it is called as docker-py wants it. Raises: BadParameter for another."""
+    kind, options = given.get("Type") or "json-file", given.get("Config") or {}
+    if kind not in {"json-file", "local"}:
+        raise BadParameter(f"logger: no log driver named '{kind}' is registered")
+    if not is_text_map(options):
+        raise BadParameter("json: LogConfig.Config is an object of texts")
+    if "max-size" in options and not _SIZE.fullmatch(options["max-size"].lower()):
+        raise BadParameter(f"invalid size: '{options['max-size']}'")
+    return {"Type": "json-file", "Config": dict(options)}
+
+
 def restart_policy(policy: Mapping[str, Any], auto_remove: bool) -> None:
     """Check a restart policy. Raises: BadParameter, with Docker's sentences."""
     name, most = policy.get("Name") or "no", policy.get("MaximumRetryCount") or 0
     if name not in _RESTARTS:
         raise BadParameter(f"invalid restart policy: unknown policy '{name}'; use one of 'no', 'always', 'on-failure', "
                            "or 'unless-stopped'")  # fmt: skip
-    if not _number(most) or most < 0:
+    if not is_number(most) or most < 0:
         raise BadParameter("invalid restart policy: maximum retry count cannot be negative")
     if most and name != "on-failure":
         raise BadParameter("invalid restart policy: maximum retry count can only be used with 'on-failure'")
     if auto_remove and name not in {"no", ""}:
         raise BadParameter("can't create 'AutoRemove' container with restart policy")
-
-
-def _checked(body: Mapping[str, Any], fields: Mapping[str, tuple[_Check, Any]]) -> dict[str, Any]:
-    """Every field by its check, or its default; what we do not know is left out. JSON null is absence."""
-    made = {}
-    for name, (check, default) in fields.items():
-        value = body.get(name)
-        if value is not None and not check(value):
-            raise BadParameter(f"json: cannot unmarshal the value of {name}: it has another type than the API gives it")
-        made[name] = default if value is None else value
-    return made
 
 
 def _command(made: dict[str, Any], image: Mapping[str, Any]) -> None:
@@ -263,10 +137,10 @@ def _check_config(made: Mapping[str, Any]) -> None:
         signal_number(made["StopSignal"])
     for name in ("Interval", "Timeout", "StartPeriod", "StartInterval"):
         value = (made["Healthcheck"] or {}).get(name) or 0
-        if not _number(value) or (value and value < 1_000_000):
+        if not is_number(value) or (value and value < 1_000_000):
             raise BadParameter(f"{name} in Healthcheck cannot be less than 1ms")
     test, retries = (made["Healthcheck"] or {}).get("Test") or [], (made["Healthcheck"] or {}).get("Retries") or 0
-    if not _texts(test) or not _number(retries) or retries < 0:
+    if not is_texts(test) or not is_number(retries) or retries < 0:
         raise BadParameter("Healthcheck: Test is a list of words, Retries no negative number")
     if test and test[0] not in {"NONE", "CMD", "CMD-SHELL"}:
         raise BadParameter(f"Unknown healthcheck type {test[0]!r} (expected 'CMD')")

@@ -61,6 +61,7 @@ def composed(settings: Settings) -> Iterator[Engine]:
         stack.callback(pusher.close)
         builder = Builder(settings, images, containers, attachments, puller)
         builder.recover()
+        removal.sweep()  # now that containers and builds hold what is theirs
         stack.callback(builder.close)
         threads = ThreadPoolExecutor(THREADS, "moor")
         stack.callback(threads.shutdown)  # the last made is the first ended: nothing works on services that are closed

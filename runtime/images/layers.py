@@ -5,6 +5,7 @@ layer appears by a rename when it is whole. Until it is known to be on the disk 
 unpacked it: after a power cut it is unpacked again.
 """
 
+import json
 import logging
 import secrets
 import threading
@@ -196,7 +197,7 @@ class Layers:
         """Let a whole layer appear; where another was quicker, that one stays."""
         diff_id = done.diff_id
         layer = Layer(diff_id, done.size, f"{LINKS}/{secrets.token_hex(8)}", blobs, done.tar_size)
-        records.save(staging / "layer.json", layer.record())
+        (staging / "layer.json").write_text(json.dumps(layer.record()), encoding="ascii")  # synced with the files
         (staging / _MARK).write_text(durability.boot(), encoding="ascii")
         with self._lock:
             if diff_id in self._known:

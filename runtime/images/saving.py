@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from registry.oci import mediatypes
+from runtime.errors import BadParameter
 from runtime.images.arrivals import LAYER
 from runtime.images.image import Image
 from runtime.images.images import Images
@@ -57,7 +58,11 @@ def _meant(images: Images, name: str) -> list[tuple[Image, ImageReference | None
     if every:
         return list(every)
     image = images.resolve(name)
-    return [(image, next((tag for tag in image.tags if name.endswith(f":{tag.tag}")), None))]
+    try:
+        wanted = images.parse(name)
+    except BadParameter:  # an id
+        return [(image, None)]
+    return [(image, next((tag for tag in image.tags if tag == wanted), None))]
 
 
 def _archive(images: Images, chosen: Sequence[_Chosen]) -> Iterator[bytes]:

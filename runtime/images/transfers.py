@@ -9,6 +9,9 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+HEARTBEAT = 2.0
+"""Seconds without news after which the last line is told again: who has gone meanwhile is found out by that."""
+
 Line = Mapping[str, Any]
 Say = Callable[[Line], None]
 
@@ -37,9 +40,9 @@ class Inbox:
             self._changed.notify()
 
     def take(self, over: Callable[[], bool]) -> list[Line]:
-        """Wait for lines and take them; none once `over` says so."""
+        """Wait for lines and take them; none once `over` says so, or after HEARTBEAT seconds."""
         with self._changed:
-            self._changed.wait_for(lambda: self._lines or over())
+            self._changed.wait_for(lambda: self._lines or over(), HEARTBEAT)
             lines = list(self._lines.values())
             self._lines.clear()
             return lines
@@ -129,10 +132,13 @@ def follow(transfers: Iterable[Transfer], inbox: Inbox, feed: Say) -> None:
     def news() -> bool:
         return not pending or any(transfer.future.done() for transfer in pending)
 
+    last: list[Line] = []
     try:
         while pending:
-            for line in inbox.take(news):
+            lines = inbox.take(news)
+            for line in lines or ([] if news() else last):
                 feed(line)
+            last = lines[-1:] or last
             for transfer in [transfer for transfer in pending if transfer.future.done()]:
                 transfer.future.result()
                 pending.remove(transfer)

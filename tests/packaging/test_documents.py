@@ -18,7 +18,7 @@ BIN = Path(sys.executable).parent
 GUIDES = (
     *("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"),
     *("docs/install.md", "docs/administration.md", "docs/clients.md", "docs/ci.md", "docs/kubernetes.md"),
-    *("docs/postgresql.md", "docs/s3.md", "docs/growing.md", "docs/running-on-kubernetes.md"),
+    *("docs/postgresql.md", "docs/s3.md", "docs/growing.md", "docs/running-on-kubernetes.md", "docs/engine.md"),
 )
 
 

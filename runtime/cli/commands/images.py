@@ -15,6 +15,9 @@ from runtime.cli.tables import Listing
 from runtime.cli.words import cut as shortened
 from runtime.cli.words import local_time, short_id, since, size
 
+GO_ZERO = -62135596800
+"""The year 1 in seconds since 1970: what an image says that does not tell when it was made."""
+
 HEADERS = {
     "ID": "IMAGE ID",
     "Repository": "REPOSITORY",
@@ -81,7 +84,7 @@ def _row(image: Mapping[str, Any], repository: str, tag: str, digest: str, *, wh
         "Repository": repository,
         "Tag": tag,
         "Digest": digest,
-        "CreatedSince": since(image["Created"]) if image["Created"] > 0 else "N/A",
+        "CreatedSince": since(image["Created"]) if image["Created"] > GO_ZERO else "N/A",
         "CreatedAt": local_time(image["Created"]),
         "Size": size(image["Size"], 3),
         "VirtualSize": size(image.get("VirtualSize", image["Size"])),
@@ -131,7 +134,7 @@ def _history_row(entry: Mapping[str, Any], *, human: bool, whole: bool) -> dict[
 @flag("--no-prune", help="Do not delete untagged parents")
 def rmi(session: Session, words: tuple[str, ...], force: bool, no_prune: bool) -> None:
     """Remove one or more images."""
-    failures = []
+    failures, fatal = list[str](), False
     for word in words:
         try:
             query = {"force": force or None, "noprune": no_prune or None}
@@ -139,10 +142,10 @@ def rmi(session: Session, words: tuple[str, ...], force: bool, no_prune: bool) -
                 for what, name in removed.items():
                     click.echo(f"{what}: {name}")
         except Refused as error:
-            if not (force and error.status == 404):
-                failures.append(f"Error response from daemon: {error}")
+            failures.append(f"Error response from daemon: {error}")
+            fatal = fatal or not (force and error.status == 404)
     if failures:
-        raise Failure("\n".join(failures))
+        raise Failure("\n".join(failures), 1 if fatal else 0)
 
 
 @command("SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]", least=2, most=2, of="image")

@@ -63,8 +63,8 @@ def configured_keys(session: Session) -> str:
 
 
 def _detached(session: Session, identifier: str) -> int:
+    click.echo(identifier)  # a container that cannot be started stays: its id is what it can be removed by
     session.client.do("POST", f"/containers/{identifier}/start")
-    click.echo(identifier)
     return 0
 
 

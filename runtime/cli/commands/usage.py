@@ -15,7 +15,8 @@ from runtime.cli.filters import format_option
 from runtime.cli.options import command, flag
 from runtime.cli.session import Session
 from runtime.cli.tables import Listing
-from runtime.cli.words import size
+from runtime.cli.words import short_id, since, size
+from runtime.moments import NEVER, parse_rfc3339
 
 HEADERS = {
     "Type": "TYPE",
@@ -23,6 +24,16 @@ HEADERS = {
     "Active": "ACTIVE",
     "Size": "SIZE",
     "Reclaimable": "RECLAIMABLE",
+}
+
+CACHE_HEADERS = {
+    "ID": "CACHE ID",
+    "CacheType": "CACHE TYPE",
+    "Size": "SIZE",
+    "CreatedSince": "CREATED",
+    "LastUsedSince": "LAST USED",
+    "UsageCount": "USAGE",
+    "Shared": "SHARED",
 }
 
 
@@ -82,16 +93,34 @@ def _verbose(found: Mapping[str, Any]) -> None:
     click.echo("Images space usage:\n")
     columns = ("Repository", "Tag", "ID", "CreatedSince", "Size", "SharedSize", "UniqueSize", "Containers")
     images = found.get("Images") or ()
-    rows = [row for one in images for row in image_rows(one, whole=False, digests=False)]
+    rows = [next(image_rows(one, whole=False, digests=False)) for one in images]
     Listing(columns, IMAGE_HEADERS).show(rows, None)
     click.echo("\nContainers space usage:\n")
     containers = ("ID", "Image", "Command", "LocalVolumes", "Size", "RunningFor", "Status", "Names")
     Listing(containers, CONTAINER_HEADERS).show(
-        [container_row(one, whole=False) for one in found.get("Containers") or ()], None
+        [container_row({**one, "SizeRootFs": 0}, whole=False) for one in found.get("Containers") or ()], None
     )
     click.echo("\nLocal Volumes space usage:\n")
     Listing(("Name", "Links", "Size"), VOLUME_HEADERS).show(
         [volume_row(one) for one in found.get("Volumes") or ()], None
     )
-    total = _cache(found.get("BuildCache") or ())
-    click.echo(f"\nBuild cache usage: {size(total)}\n")
+    cache = found.get("BuildCache") or ()
+    click.echo(f"\nBuild cache usage: {size(_cache(cache))}\n")
+    Listing(tuple(CACHE_HEADERS), CACHE_HEADERS).show([_cache_row(one) for one in cache], None)
+
+
+def _cache_row(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "ID": short_id(str(found.get("ID", ""))),
+        "CacheType": found.get("Type", ""),
+        "Size": size(found.get("Size") or 0),
+        "CreatedSince": _ago(found.get("CreatedAt")),
+        "LastUsedSince": _ago(found.get("LastUsedAt")),
+        "UsageCount": str(found.get("UsageCount") or 0),
+        "Shared": str(bool(found.get("Shared"))).lower(),
+    }
+
+
+def _ago(text: str | None) -> str:
+    moment = parse_rfc3339(text) if text else NEVER
+    return since(moment / 10**9) if moment != NEVER else ""

@@ -63,7 +63,7 @@ def port(session: Session, words: tuple[str, ...]) -> None:
     number, _, protocol = words[1].partition("/")
     wanted = f"{number}/{protocol or 'tcp'}"
     if not ports.get(wanted):
-        raise Failure(f"no public port '{wanted}' published for {words[0]}")
+        raise Failure(f"Error: No public port '{words[1]}' published for {words[0]}")
     for place in ports[wanted]:
         click.echo(_place(place))
 

@@ -91,6 +91,15 @@ def test_a_link_in_the_destination_is_replaced_and_not_followed(places: tuple[Pa
     assert (outside / "victim").read_text() == "untouched"
 
 
+@pytest.mark.parametrize(("owners", "mode"), [(False, 0o644), (True, 0o4644)])
+def test_set_id_bits_come_only_with_their_owner(places: tuple[Path, Path], owners: bool, mode: int) -> None:
+    if owners and os.geteuid() != 0:
+        pytest.skip("only root can give files away")
+    inside, _ = places
+    unpack(tar(("f", FILE, "x")), inside, lambda entry: entry, owners=owners)
+    assert stat.S_IMODE((inside / "f").stat().st_mode) == mode
+
+
 def test_a_tree_comes_back_as_it_was(tmp_path: Path) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
     (source / "sub" / "empty").mkdir(parents=True)

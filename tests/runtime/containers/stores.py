@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from runtime.containers.model import Mount
-from runtime.errors import Conflict, NotFound
+from runtime.errors import Conflict, EngineError, NotFound
 
 
 class DirectoryStores:
@@ -17,7 +17,9 @@ class DirectoryStores:
         root.mkdir(exist_ok=True)
 
     def prepare(self, mount: Mount) -> None:
-        """Make the directory."""
+        """Make the directory; a volume called `broken` cannot be made."""
+        if mount.source == "broken":
+            raise EngineError("error while mounting volume: it is broken")
         (self.root / mount.source).mkdir(exist_ok=True)
 
     def mount(self, name: str, container_id: str) -> Path:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import socket
 import threading
 from pathlib import Path
 
@@ -151,6 +152,38 @@ def test_a_supervisor_that_does_not_answer_is_an_error_for_all(tmp_path: Path) -
     for client in (*clients, late):
         with pytest.raises(HungUp):
             client.wires(PATIENCE)
+
+
+def test_a_supervisor_that_is_held_up_keeps_nobody_else_waiting(tmp_path: Path) -> None:
+    attachments = Attachments()
+    with listening(tmp_path / "stuck") as stuck, listening(tmp_path / "free"):
+        for name in ("stuck", "free"):
+            attachments.dial(name, tmp_path / name)
+        first = attachments.expect("stuck")  # nobody accepts it, and there is no room for another
+        late = threading.Thread(target=attachments.expect, args=("stuck",))
+        late.start()
+        poll(lambda: connecting(late))
+        other = attachments.expect("free")
+        assert other.connected.done()
+        assert late.is_alive()
+        stuck.close()
+        late.join(PATIENCE)
+        for client in (first, other):
+            attachments.leave(client)
+
+
+def connecting(thread: threading.Thread) -> bool:
+    """Whether a thread waits in connect(2), or has ended."""
+    place = Path(f"/proc/self/task/{thread.native_id}/wchan")
+    return not thread.is_alive() or "unix_wait_for_peer" in place.read_text()
+
+
+def listening(path: Path) -> socket.socket:
+    """A supervisor's socket with room for one client."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listener.bind(str(path))
+    listener.listen(0)
+    return listener
 
 
 def test_a_container_that_is_gone_takes_no_size(tmp_path: Path) -> None:

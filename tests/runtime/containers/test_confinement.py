@@ -261,6 +261,16 @@ def test_an_image_whose_etc_is_a_link(place: Place, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["hosts"]
 
 
+def test_an_image_whose_etc_is_elsewhere_keeps_its_files(place: Place) -> None:
+    load_archive(place, "with:etc", {"usr/etc/thing": b"its own"}, {"etc": "usr/etc"})
+    container = place.containers.create(
+        {"Image": "with:etc", "Cmd": ["cat", "/etc/thing", "/etc/hostname"], "HostConfig": {"NetworkMode": "none"}}
+    )
+    place.containers.start(container)
+    assert place.containers.wait(container).result(60).code == 0
+    assert output_of(container) == f"its own{container.config['Hostname']}\n"
+
+
 def test_an_image_whose_proc_and_dev_are_links(place: Place, tmp_path: Path) -> None:
     load_archive(place, "evil:proc", {}, {"proc": str(tmp_path), "dev": str(tmp_path), "sys": str(tmp_path)})
     container = place.containers.create(

@@ -74,6 +74,7 @@ def test_a_start_that_fails(
         ({"HostConfig": {"Binds": ["/a:b"]}}, BadParameter, "mount path must be absolute"),
         ({"HostConfig": [1]}, BadParameter, "HostConfig and NetworkingConfig are objects"),
         ({"NetworkingConfig": {"EndpointsConfig": [1]}}, BadParameter, "EndpointsConfig is an object"),
+        ({"HostConfig": {"NetworkMode": "none", "Binds": ["broken:/z", "fine:/a"]}}, EngineError, "it is broken"),
         ({"HostConfig": {"Memory": 5}}, BadParameter, "Minimum memory limit allowed is 6MB"),
     ],
 )
@@ -86,8 +87,18 @@ def test_a_container_that_cannot_be_made(
         place.containers.create(asked, "wanted")
     assert said in str(failed.value)
     assert place.containers.all() == ()
-    assert set(place.stores.root.iterdir()) == before
+    assert set(place.stores.root.iterdir()) - before <= {place.stores.root / "fine"}
+    assert place.stores.held == place.stores.mounted == set()
+    assert place.leftovers() == []
     place.containers.create({"Image": IMAGE, "Cmd": ["true"], "HostConfig": {"NetworkMode": "none"}}, "wanted")
+
+
+def test_an_image_of_another_platform(place: Place) -> None:
+    body = {"Image": IMAGE, "Cmd": ["true"], "HostConfig": {"NetworkMode": "none"}}
+    with pytest.raises(NotFound, match=r"its platform \(linux/amd64\) does not match the specified platform"):
+        place.containers.create(body, platform="linux/arm64")
+    for fitting in (None, "", "linux", "linux/amd64", "linux/amd64/v3"):
+        place.containers.create(body, platform=fitting)
 
 
 def test_a_start_after_one_that_failed(place: Place) -> None:

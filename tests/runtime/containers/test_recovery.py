@@ -12,13 +12,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from runtime.containers import model
-from runtime.containers.conmon import exit_file
-from runtime.containers.model import CREATED, EXITED, PAUSED, RUNNING
+from runtime.containers.attach import Attachments
+from runtime.containers.conmon import Conmon, exit_file
+from runtime.containers.model import CREATED, EXITED, PAUSED, RUNNING, State
+from runtime.containers.neighbours import NoNetworks
+from runtime.containers.oci_runtime import OciRuntime
+from runtime.containers.rootfs import Roots
 from tests.runtime.containers.conftest import Place, output_of, until
 
 pytestmark = pytest.mark.faults
@@ -79,10 +84,73 @@ def test_what_was_to_be_removed_at_its_end_is(place: Place) -> None:
     until(lambda: place.leftovers() == [])
 
 
+class Killed(BaseException):
+    """What the services do not catch: they end where they are, as at SIGKILL."""
+
+
+def test_killed_before_its_process_was_let_run(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    container = place.create("sh", "-c", "echo ran; exit 3")
+    with monkeypatch.context() as patch:
+        patch.setattr(OciRuntime, "start", _killed)
+        with pytest.raises(Killed):
+            place.containers.start(container)
+    again(place)
+    found = place.containers.get(container.id)
+    assert (found.state.status, found.state.starting) == (CREATED, False)
+    assert {Path(left).name for left in place.leftovers()} == {container.id}
+    place.containers.start(found)
+    assert place.containers.wait(found).result(60).code == 3
+    assert output_of(found) == "ran\n"
+
+
+@pytest.mark.parametrize("step", ["mount", "allocate", "create", "dial"])
+def test_killed_on_the_way_to_its_start(place: Place, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    container = place.create("true")
+    owner = {"mount": Roots, "allocate": NoNetworks, "create": Conmon, "dial": Attachments}[step]
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, step, _killed)
+        with pytest.raises(Killed):
+            place.containers.start(container)
+    again(place)
+    assert {Path(left).name for left in place.leftovers()} == {container.id}
+    found = place.containers.get(container.id)
+    place.containers.start(found)
+    assert place.containers.wait(found).result(60).code == 0
+
+
+def _killed(*_: object, **__: object) -> None:
+    raise Killed
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_killed_before_its_start_was_written_down(place: Place, ends: bool) -> None:
+    container = place.create("sh", "-c", "echo ran; while [ ! -e /go ]; do sleep 0.02; done; exit 5")
+    place.containers.start(container)
+    pid, supervisor = container.state.pid, container.state.supervisor
+    place.close()
+    container.become(State(starting=True))
+    if ends:
+        (container.root / "go").touch()
+        until(lambda: not Path(f"/proc/{supervisor}").exists())
+    place.open()
+    found = place.containers.get(container.id)
+    if ends:
+        assert (found.state.status, found.state.exit_code) == (EXITED, 5)
+        assert 0 < found.state.started_at < found.state.finished_at
+    else:
+        assert (found.state.status, found.state.pid) == (RUNNING, pid)
+        place.containers.stop(found, 0)
+    assert output_of(found) == "ran\n"
+
+
 def test_a_paused_one_is_still_paused(place: Place) -> None:
     container = place.create("sleep", "600")
     place.containers.start(container)
     place.containers.pause(container)
+    again(place)
+    found = place.containers.get(container.id)
+    assert found.state.status == PAUSED
+    found.become(replace(found.state, status=RUNNING))  # as if killed before that was written down
     again(place)
     found = place.containers.get(container.id)
     assert found.state.status == PAUSED
@@ -141,6 +209,7 @@ def test_another_s_record_is_no_way_out(place: Place) -> None:
 VICTIM = """
 import sys
 sys.path.insert(0, {root!r})
+from dataclasses import replace
 from pathlib import Path
 from tests.runtime.containers.conftest import Place
 place = Place(Path({directory!r}))

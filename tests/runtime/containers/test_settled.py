@@ -88,6 +88,13 @@ def test_nothing_to_run() -> None:
         config({"Cmd": [""]}, {})
 
 
+@pytest.mark.parametrize(("text", "size"), [("10m", 10 * 2**20), ("1GB", 2**30), ("5000", 5000), ("2kb", 2048)])
+def test_a_log_s_size(text: str, size: int) -> None:
+    made = settled.host_config({"LogConfig": {"Type": "local", "Config": {"max-size": text}}})
+    assert settled.log_size(made) == size
+    assert made["LogConfig"]["Type"] == "json-file"
+
+
 def test_a_host_config_is_completed() -> None:
     made = settled.host_config({})
     assert made["NetworkMode"] == "bridge"
@@ -123,6 +130,8 @@ def test_a_host_config_is_completed() -> None:
         ({"Sysctls": {"kernel.core_pattern": "|/x"}}, "invalid sysctl kernel.core_pattern"),
         ({"Sysctls": {"net/../kernel/core_pattern": "|/x"}}, "invalid sysctl"),
         ({"Sysctls": {"net.ipv4.ip_forward": "1"}, "NetworkMode": "host"}, "not allowed in host network namespace"),
+        ({"LogConfig": {"Type": "syslog"}}, "no log driver named 'syslog' is registered"),
+        ({"LogConfig": {"Type": "json-file", "Config": {"max-size": "a lot"}}}, "invalid size: 'a lot'"),
         ({"CgroupParent": "../../system.slice"}, "invalid CgroupParent"),
         ({"CgroupParent": "/a/../b"}, "invalid CgroupParent"),
         ({"Runtime": "/tmp/evil"}, "unknown or invalid runtime name"),

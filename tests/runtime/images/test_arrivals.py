@@ -7,7 +7,7 @@ import hashlib
 import os
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,8 @@ from tests.runtime.images.hostile_registry import (
     answer,
     hostile_registry,
 )
-from tests.runtime.images.stocking import Stock
+from tests.runtime.images.lies import repacked
+from tests.runtime.images.stocking import Stock, path_of
 from tests.runtime.images.told import Told
 
 GIVEN = {"username": "admin", "password": ADMIN_PASSWORD}
@@ -155,6 +156,8 @@ def test_a_blob_elsewhere_is_fetched_without_the_credentials(
 def test_mirrors_are_asked_first_and_shown_no_credential(store: Store) -> None:
     with hostile_registry() as mirror, hostile_registry() as broken, hostile_registry() as origin:
         broken.manifest(b"nonsense")
+        for server in (broken, mirror):
+            server.table["GET", "/v2/"] = answer(401, www_authenticate='Basic realm="x"')
         registries = Registries(REGISTRY, mirrors=(broken.url, mirror.url), limits=LIMITS)
         puller = Puller(store.images, registries)
         image = puller.pull(store.images.parse("team/app:1"), credentials=GIVEN, feed=Told())
@@ -303,7 +306,10 @@ def test_layers_are_linked_from_the_registry_beside(tmp_path: Path, store: Store
         puller.close()
 
 
-def test_damaged_files_of_the_registry_beside_are_not_believed(tmp_path: Path, store: Store, layout: Layout) -> None:
+@pytest.mark.parametrize("damaged", [lambda content: bytes(len(content)), repacked])
+def test_damaged_files_of_the_registry_beside_are_not_believed(
+    damaged: Callable[[bytes], bytes], tmp_path: Path, store: Store, layout: Layout
+) -> None:
     with start_moorage(tmp_path / "beside", accounts=True) as server:
         layer = layout.layer(noise_tar("a", 100_000))
         Stock(server.host).put(layout, layout.image([layer]), "team/app", "1")
@@ -313,7 +319,7 @@ def test_damaged_files_of_the_registry_beside_are_not_believed(tmp_path: Path, s
         shard.mkdir(parents=True)
         (shard / f"{digest.encoded}.1").symlink_to("/etc/passwd")
         (shard / f"{digest.encoded}.2").write_bytes(b"short")
-        (shard / f"{digest.encoded}.3").write_bytes(bytes(layer.descriptor.size))
+        (shard / f"{digest.encoded}.3").write_bytes(damaged(path_of(layout, layer.descriptor.digest).read_bytes()))
         puller = Puller(store.images, Registries(REGISTRY), neighbour=Neighbour(copy, server.host))
         pull(puller, store, server.host)
         assert downloads(server, layer.descriptor.digest) == 1

@@ -10,10 +10,14 @@ import pytest
 
 from registry.client.limits import Limits
 from runtime.errors import EngineError
+from runtime.images.finding import BadImage
+from runtime.images.loading import load_file
 from runtime.images.pull import Puller
-from runtime.images.registries import Registries
+from runtime.images.push import Pusher
+from runtime.images.registries import Registries, RegistryFailed
+from tests.parts.images import digest_of, docker_archive, tar_of
 from tests.runtime.images.conftest import REGISTRY, Store
-from tests.runtime.images.hostile_registry import HostileRegistry, answer, hostile_registry
+from tests.runtime.images.hostile_registry import PLACE, HostileRegistry, answer, document, hostile_registry
 from tests.runtime.images.lies import LIES
 from tests.runtime.images.told import Told
 
@@ -72,3 +76,42 @@ def test_it_is_refused(
     assert elsewhere.shown == []
     assert (victim / "file").read_bytes() == b"untouched"
     assert threading.active_count() <= threads + 3 + len(registry.requests) + len(elsewhere.requests)
+
+
+def test_what_no_disk_can_hold_is_not_asked_for(registry: HostileRegistry, store: Store, hasty: Puller) -> None:
+    LIES["a layer that no disk can hold"](registry, registry)
+    with pytest.raises(BadImage, match="no space left on device"):
+        hasty.pull(store.images.parse(f"{registry.host}/team/app:1"), credentials=GIVEN, feed=Told())
+    assert f"{PLACE}/blobs/{digest_of(registry.contents.layer)}" not in [request.path for request in registry.requests]
+
+
+def test_an_upload_elsewhere_is_refused(
+    registry: HostileRegistry, elsewhere: HostileRegistry, store: Store, registries: Registries, tmp_path: Path
+) -> None:
+    name = f"{registry.host}/team/app:1"
+    docker_archive(tmp_path / "image.tar", name, [tar_of({"file": b"content"})])
+    load_file(store.images, tmp_path / "image.tar", Told())
+    registry.table["POST", f"{PLACE}/blobs/uploads/"] = answer(202, location=f"{elsewhere.url}/take")
+    pusher = Pusher(store.images, registries)
+    with pytest.raises(RegistryFailed, match="which is not itself"):
+        pusher.push(store.images.parse(name), credentials=GIVEN, feed=Told())
+    pusher.close()
+    assert elsewhere.requests == []
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        document({"tags": ["1"]}, link=f"<{PLACE}/tags/list>; rel=next"),
+        document({"tags": ["../../../etc/passwd"]}),
+        document({"tags": "1"}),
+        answer(200, b"<html>"),
+    ],
+)
+def test_a_list_of_tags_that_is_none_is_refused(
+    page: bytes, registry: HostileRegistry, store: Store, hasty: Puller
+) -> None:
+    registry.table["GET", f"{PLACE}/tags/list"] = page
+    with pytest.raises(RegistryFailed):
+        hasty.pull_all(store.images.parse(f"{registry.host}/team/app"), credentials=GIVEN, feed=Told())
+    assert store.images.all() == ()

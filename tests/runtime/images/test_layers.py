@@ -175,3 +175,16 @@ def test_a_layer_travels_in_the_form_in_which_it_came(store: Store) -> None:
     assert store.layers.blob(layer.diff_id) is None
     again = arrivals.take(store.layers, store.content, Digest.of(data), iter([data]))  # here, but not its bytes
     assert len(again.blobs) == 2 and b"".join(store.layers.archive(layer.diff_id)) == data
+
+
+def test_a_layer_appears_together_with_its_bytes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store.layers, "remember", killed)
+    data = tar(file("f"))
+    with pytest.raises(KeyboardInterrupt):
+        arrivals.take(store.layers, store.content, Digest.of(data), iter([data]))
+    again = store.reopened()
+    assert again.layers.blob(Digest.of(data)) is not None
+    again.layers.close()

@@ -102,7 +102,10 @@ def test_copies_that_cannot_be_are_refused(
 
 def test_images_and_containers_become_files_and_come_back(client: Client, box: str, tmp_path: Path) -> None:
     saved, exported = tmp_path / "saved.tar", tmp_path / "exported.tar"
+    other = f"another/{client.name}:1"
+    client.ok("tag", BUSYBOX, other)  # has the same tag, and is not what is asked for
     client.ok("save", "-o", saved, BUSYBOX)
+    client.ok("rmi", other)
     assert f"Loaded image: {BUSYBOX}" in client.ok("load", "-i", saved)
     client.ok("exec", box, "sh", "-c", "echo kept > /kept")
     client.ok("export", "-o", exported, box)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import tarfile
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,6 +27,9 @@ def api(place: Place) -> Iterator[Any]:
     for container in client.containers.list(all=True, filters={"label": "docker-py"}):
         container.remove(force=True)
     client.close()
+    with warnings.catch_warnings():  # docker-py leaves the connections of answers that it raises from to the collector
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def run(api: Any, *command: str, **options: Any) -> Any:
@@ -115,7 +120,7 @@ def test_images_are_tagged_pushed_and_pulled(api: Any, place: Place) -> None:
     assert not [line for line in lines if "error" in line] and any("aux" in line for line in lines)
     api.images.remove(f"{name}:1")
     image = api.images.pull(name, tag="1", auth_config=login)
-    assert f"{name}:1" in image.tags
+    assert "docker-py/busybox:1" in image.tags  # the engine's own registry is not written out
     assert image.history()
     data = b"".join(image.save(named=True))
     assert [one.id for one in api.images.load(data)] == [image.id]

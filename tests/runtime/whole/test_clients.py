@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.parts.commands import CommandFailed
-from tests.parts.engine import RunningEngine
+from tests.parts.engine import RunningEngine, start_engine
 from tests.runtime.whole.conftest import IMAGE
 from tests.runtime.whole.talking import Talk, at_terminal, descriptors, memory, poll, unframed
 
@@ -161,6 +162,14 @@ def test_exit_codes_of_exec(engine: RunningEngine, command: tuple[str, ...], sta
         assert words.encode() in terminal.text
 
 
+def test_an_exec_s_directory_does_not_lead_to_the_host(engine: RunningEngine) -> None:
+    """CVE-2024-21626: a descriptor of the runtime's, left open, as the directory to begin in."""
+    name = begun(engine, "sleep", "600")
+    for number in range(3, 12):
+        with pytest.raises(CommandFailed, match="OCI runtime exec failed"):
+            engine.docker("exec", "--workdir", f"/proc/self/fd/{number}", name, "ls")
+
+
 def test_clients_that_vanish_leave_nothing(engine: RunningEngine) -> None:
     name = begun(engine, "sh", "-c", "echo here; sleep 600", options=("--interactive",))
     engine.docker("exec", name, "true")
@@ -233,3 +242,23 @@ def test_exec_s_of_another_time(engine: RunningEngine) -> None:
     talk = Talk(engine, "POST", f"/exec/{one}/start", {"Detach": True}, upgrade=False)
     assert talk.status == 404
     talk.close()
+
+
+@pytest.mark.faults
+def test_a_container_is_attached_to_again_when_the_daemon_comes_back(archive: Path) -> None:
+    with start_engine() as engine:
+        engine.docker("load", "--input", archive)
+        name = begun(engine, "sh", "-c", "while read x; do echo got $x; done; echo over", options=("--interactive",))
+        one = created_exec(engine, name, "sleep", "600")
+        Talk(engine, "POST", f"/exec/{one}/start", {"Detach": True}, upgrade=False).close()
+        for end in (engine.kill, engine.stop):
+            end()
+            engine.start()
+            talk = Talk(engine, "POST", f"/containers/{name}/attach?{BOTH}&stdin=1")
+            talk.socket.sendall(b"word\n")
+            talk.until(b"got word\n")
+            talk.close()
+            assert engine.docker("exec", name, "echo", "alive") == "alive"
+            assert list((engine.directory / "run" / "exec").iterdir()) == []
+        assert engine.request("GET", f"/exec/{one}/json")[0] == 404
+        assert engine.docker("logs", name) == "got word\ngot word"
