@@ -8,7 +8,6 @@ import socket
 import struct
 from collections.abc import Collection, Iterable
 from ipaddress import IPv4Address, IPv4Network
-from itertools import islice
 from pathlib import Path
 
 from runtime.errors import BadParameter, EngineError, Forbidden
@@ -39,14 +38,21 @@ def free_subnet(pool: IPv4Network, taken: Collection[IPv4Network]) -> IPv4Networ
     raise EngineError("all predefined address pools have been fully subnetted")
 
 
-def free_address(network: Network, taken: Collection[IPv4Address], wished: str = "") -> IPv4Address:
-    """Choose an address of a network. Raises: BadParameter, Forbidden where a wish cannot be, EngineError when full."""
+def free_address(
+    network: Network, taken: Collection[IPv4Address], wished: str = "", after: IPv4Address | None = None
+) -> IPv4Address:
+    """Choose an address of a network, the next free one behind `after`: one that was given back rests for a while.
+
+    Raises: BadParameter, Forbidden where a wish cannot be, EngineError when full.
+    """
     if wished:
         return _wished(network, taken, wished)
     used = {*taken, network.gateway, *map(IPv4Address, network.reserved.values())}
     pool = network.ip_range or network.subnet
-    for number in islice(range(int(pool.network_address), int(pool.broadcast_address) + 1), _SKIPPED):
-        address = IPv4Address(number)
+    first, size = int(pool.network_address), pool.num_addresses
+    start = int(after) + 1 - first if after is not None and after in pool else 0
+    for step in range(min(size, _SKIPPED)):
+        address = IPv4Address(first + (start + step) % size)
         if address not in used and _usable(network.subnet, address):
             return address
     raise EngineError(f"no available IPv4 addresses on this network's address pools: {network.name} ({network.id})")
@@ -76,12 +82,19 @@ def _usable(subnet: IPv4Network, address: IPv4Address) -> bool:
     return subnet.network_address < address < subnet.broadcast_address
 
 
-def hardware_address(text: str, taken: Collection[str]) -> str:
-    """Check a MAC address that somebody wished, or make one: locally administered, random, as Docker's are."""
-    while not text:
-        made = bytes([secrets.randbits(8) & 0xFC | 0x02]) + secrets.token_bytes(5)
-        if made.hex(":") not in taken:
-            return made.hex(":")
+def hardware_address(address: IPv4Address, taken: Collection[str]) -> str:
+    """Make a MAC address of an IPv4 address: whoever gets the address next is found by neighbours' ARP tables at once.
+
+    Random where somebody has wished that one for himself. `02:` is locally administered.
+    """
+    made = b"\x02\x42" + address.packed
+    while made.hex(":") in taken:
+        made = b"\x02" + secrets.token_bytes(5)
+    return made.hex(":")
+
+
+def wished_hardware_address(text: str) -> str:
+    """Check a MAC address that somebody wishes. Raises BadParameter."""
     try:
         mac = bytes.fromhex(text.replace(":", "").replace("-", ""))
         if len(mac) != 6 or len(text) != 17:

@@ -8,8 +8,9 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from ipaddress import IPv4Address
 
 from runtime.errors import BadParameter, EngineError, Forbidden, NotFound
 from runtime.networks import addressing, links
@@ -34,6 +35,8 @@ class Cabling:
     sandboxes: Sandboxes
     ports: HostPorts
     host: Host
+    last: dict[str, IPv4Address] = field(default_factory=dict)
+    """The address that each network gave out last."""
 
     def allocate(self, owner: Owner, wanted: Mapping[str, EndpointWish], ports: Iterable[PortWish]) -> Sandbox:
         """Reserve addresses and ports. Raises EngineError; nothing is then reserved."""
@@ -56,6 +59,7 @@ class Cabling:
         """Lay every cable of a container, and publish its ports. Raises EngineError; `unplug` then clears up."""
         sandbox = self._get(container_id)
         networks = self.known.by_id()
+        self.host.taken_away(container_id)
         for end in sandbox.endpoints:
             self.host.ready(networks[end.network], networks, self.sandboxes.all())
             links.plug(pid, networks[end.network], end)
@@ -73,8 +77,7 @@ class Cabling:
         without = replace(sandbox, published=(), plugged=False)
         if sandbox.published and sandbox.plugged:
             self._put(without, rules=True)
-        for end in sandbox.endpoints:
-            links.unplug(end)
+        self.host.take_away(container_id, sandbox.endpoints)
         self.sandboxes.drop(container_id)
         return sandbox
 
@@ -149,7 +152,7 @@ class Cabling:
         """Keep a sandbox; rules are written only where a published port is in play, for they cost most of the time."""
         self.sandboxes.put(sandbox)
         if sandbox.published or rules:
-            self.host.rules(self.known.by_id(), self.sandboxes.all())
+            self.host.publish(self.known.by_id(), self.sandboxes.all())
             self.host.lead(sandbox, self.known.by_id())
 
     def _get(self, container_id: str) -> Sandbox:
@@ -169,7 +172,8 @@ class Cabling:
                 raise BadParameter(f"invalid network alias {alias[:300]!r}")
         if wish.ipv4:
             addressing.free_address(network, (), wish.ipv4)
-        addressing.hardware_address(wish.mac, ())
+        if wish.mac:
+            addressing.wished_hardware_address(wish.mac)
 
     def _endpoint(self, sandbox: Sandbox, network: Network, wish: EndpointWish) -> Endpoint:
         """Give a container its end in a network: nothing is made."""
@@ -177,11 +181,17 @@ class Cabling:
         if sandbox.endpoint(network.id) is not None:
             raise Forbidden(f"endpoint with name {sandbox.owner.name} already exists in network {network.name}")
         taken = {end.interface for end in sandbox.endpoints}
+        taken_here, last = self.sandboxes.addresses(network), self.last.get(network.id)
+        address = addressing.free_address(network, taken_here, wish.ipv4, after=last)
+        if not wish.ipv4:
+            self.last[network.id] = address
         return Endpoint(
             id=secrets.token_hex(32),
             network=network.id,
-            address=addressing.free_address(network, self.sandboxes.addresses(network), wish.ipv4),
-            mac=addressing.hardware_address(wish.mac, self.sandboxes.hardware()),
+            address=address,
+            mac=addressing.wished_hardware_address(wish.mac)
+            if wish.mac
+            else addressing.hardware_address(address, self.sandboxes.hardware()),
             interface=next(name for name in map("eth{}".format, range(len(taken) + 1)) if name not in taken),
             aliases=wish.aliases,
             priority=wish.priority,

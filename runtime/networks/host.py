@@ -6,6 +6,7 @@ Not safe from several threads: its owner holds a lock.
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from runtime.errors import EngineError
 from runtime.networks import firewall, links
@@ -14,9 +15,10 @@ from runtime.networks.dns_server import DnsServer
 from runtime.networks.doors import HostDoors
 from runtime.networks.firewall import Forward
 from runtime.networks.forwards import ForwardedDoors, Forwards
-from runtime.networks.model import Network, Published, Sandbox
+from runtime.networks.model import Endpoint, Network, Published, Sandbox
 from runtime.networks.names import outward
 from runtime.networks.resolver import Resolver
+from runtime.programs import ProgramFailed
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +31,8 @@ class Host:
         self.doors = doors if forwards is None else ForwardedDoors(doors, forwards)
         self._dns = DnsServer(background, resolver)
         self._ready: set[str] = set()
+        self._pending: dict[str, Future[None]] = {}
+        self._removals = ThreadPoolExecutor(1, "moor-cables")
 
     def ready(self, network: Network, networks: Mapping[str, Network], sandboxes: Sequence[Sandbox]) -> None:
         """See to a network's bridge, and the rules and the name server that go with it. Raises EngineError."""
@@ -47,6 +51,13 @@ class Host:
         """Write the rules for all that is plugged. Raises EngineError."""
         made = [network for network in networks.values() if network.id in self._ready]
         firewall.apply(made, list(_forwards(networks, sandboxes)))
+
+    def publish(self, networks: Mapping[str, Network], sandboxes: Sequence[Sandbox]) -> None:
+        """Write the ports of all that is plugged, and all the rest where the table is gone. Raises EngineError."""
+        try:
+            firewall.publish(list(_forwards(networks, sandboxes)))
+        except ProgramFailed:
+            self.rules(networks, sandboxes)
 
     def lead(self, sandbox: Sandbox, networks: Mapping[str, Network]) -> None:
         """Have the open ports of a sandbox lead into it."""
@@ -76,14 +87,34 @@ class Host:
         """Whether a daemon before left bridges: then rules are there too."""
         return not links.present().isdisjoint(network.bridge for network in networks if network.bridge)
 
+    def take_away(self, container_id: str, endpoints: Iterable[Endpoint]) -> None:
+        """Remove an ended container's cables, soon: the kernel takes its time for it, and nobody has to wait."""
+        for each in [number for number, done in self._pending.items() if done.done()]:
+            del self._pending[each]
+        for end in endpoints:
+            self._pending[container_id] = self._removals.submit(_remove, end.link)
+
+    def taken_away(self, container_id: str) -> None:
+        """Wait for what `take_away` has begun for a container: it is plugged again, maybe in the same namespace."""
+        if (pending := self._pending.pop(container_id, None)) is not None:
+            pending.result()
+
+    def close(self) -> None:
+        """Wait for what was begun."""
+        self._removals.shutdown()
+
     def sweep(self, sandboxes: Iterable[Sandbox]) -> None:
         """Remove cables that belong to nobody: a daemon was killed while it laid them."""
         known = {end.link for sandbox in sandboxes for end in sandbox.endpoints}
         for name in links.leftovers(known):
-            try:
-                links.remove_leftover(name)
-            except EngineError as error:
-                _log.warning("%s", error)
+            _remove(name)
+
+
+def _remove(name: str) -> None:
+    try:
+        links.remove_leftover(name)
+    except EngineError as error:
+        _log.warning("%s", error)
 
 
 def _forwards(networks: Mapping[str, Network], sandboxes: Iterable[Sandbox]) -> Iterable[Forward]:

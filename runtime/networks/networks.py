@@ -52,6 +52,7 @@ class Networks:
     def close(self) -> None:
         """Stop answering; containers keep their networks."""
         self._background.close()
+        self._host.close()
 
     def watch(self, listener: Callable[[Collection[str]], None]) -> None:
         """Tell `listener` the ids of containers whose `hosts` text has changed; it is called without the lock."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import tarfile
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,8 +16,7 @@ import pytest
 from tests.parts.server import ADMIN_PASSWORD
 from tests.runtime.tour.conftest import BUSYBOX, Place
 
-# docker-py leaves the connections of answers that it raises from to the garbage collector.
-pytestmark = [pytest.mark.e2e, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
+pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
@@ -26,6 +27,9 @@ def api(place: Place) -> Iterator[Any]:
     for container in client.containers.list(all=True, filters={"label": "docker-py"}):
         container.remove(force=True)
     client.close()
+    with warnings.catch_warnings():  # docker-py leaves the connections of answers that it raises from to the collector
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def run(api: Any, *command: str, **options: Any) -> Any:
