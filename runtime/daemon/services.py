@@ -28,8 +28,9 @@ from runtime.networks.networks import Networks
 from runtime.volumes.volumes import Volumes
 from storage.digest import Digest
 
-THREADS = 64
-"""At most so many calls at work at a time; a thread is made when it is first needed."""
+THREADS = 256
+"""At most so many calls at work at a time: pulls, builds and slow stops keep one each for as long as they take, and
+looking at things must go on beside them. A thread is made when it is first needed."""
 
 
 @contextmanager
