@@ -37,7 +37,7 @@ def main() -> None:
         answer({"done": True})
     except Refused as error:
         answer({"problem": "refused", "detail": str(error)})
-    except TROUBLE as error:
+    except (OSError, *TROUBLE) as error:
         number = error.errno if isinstance(error, OSError) else None
         answer({"problem": "failed", "errno": number, "detail": str(error) or type(error).__name__})
 
