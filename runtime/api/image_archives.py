@@ -8,7 +8,8 @@ from starlette.types import ASGIApp
 from runtime.api.call import Call
 from runtime.api.streams import Feed, download, progress
 from runtime.api.uploads import Upload
-from runtime.errors import BadParameter, Unsupported
+from runtime.build import fetch
+from runtime.errors import BadParameter
 from runtime.images.importing import import_image
 from runtime.images.loading import load
 from runtime.images.saving import save
@@ -39,22 +40,31 @@ async def load_images(call: Call) -> ASGIApp:
 
 
 async def import_archive(call: Call) -> ASGIApp:
-    """POST /images/create?fromSrc=-&repo=&tag=&message=&changes=: the body is the tar of a file system."""
-    if call.query.get("fromSrc") != "-":
-        raise Unsupported("the engine fetches no archives; use: curl URL | docker import - NAME")
-    images, blocks = call.engine.images, _blocks(Upload(call))
+    """POST /images/create?fromSrc=&repo=&tag=&message=&changes=: the tar of a file system, from the body or a URL."""
+    images, source = call.engine.images, call.query.get("fromSrc", "-")
+    blocks = _blocks(Upload(call)) if source == "-" else fetch.blocks(_url(source))
     reference = images.parse(call.query["repo"]) if call.query.get("repo") else None
     if reference is not None and (tag := call.query.get("tag")):
         reference = images.parse(f"{replace(reference, tag=None)}:{tag}")
     if reference is not None and reference.digest is not None:
         raise BadParameter("cannot import digest reference")
-    changes, message = call.query.getlist("changes"), call.query.get("message", "")
+    changes, message = call.query.getlist("changes"), call.query.get("message") or f"Imported from {source}"
 
     def work(feed: Feed) -> None:
+        if source != "-":
+            feed({"status": f"Downloading from {_url(source)}"})
         image = import_image(images, blocks, reference=reference, changes=changes, message=message)
         feed({"status": str(image.id)})
 
     return progress(call, work)
+
+
+def _url(source: str) -> str:
+    """Read where to import from; a name without a scheme is a host's, as with Docker. Raises BadParameter."""
+    url = source if "://" in source else f"http://{source}"
+    if not fetch.is_url(url):
+        raise BadParameter(f"{source} is neither - nor a URL of http or https")
+    return url
 
 
 def _saved(call: Call, names: Sequence[str]) -> ASGIApp:

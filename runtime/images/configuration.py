@@ -15,8 +15,8 @@ from storage.digest import Digest, InvalidDigest
 
 LIMIT = 4 * 2**20
 """Bytes of a configuration; Docker refuses more than these as well."""
-LAYER_LIMIT = 500
-"""overlayfs takes no more lower directories."""
+LAYER_LIMIT = 125
+"""As many as Docker takes; their names and those of a container's directories fit into one page of mount options."""
 
 
 class BadConfiguration(EngineError):
@@ -61,7 +61,7 @@ def read(content: bytes) -> Configuration:
     except (ValueError, RecursionError) as error:
         raise BadConfiguration(f"invalid image configuration: {error}") from None
     if len(diff_ids) > LAYER_LIMIT:
-        raise BadConfiguration(f"the image has {len(diff_ids)} layers; overlayfs takes {LAYER_LIMIT}")
+        raise BadConfiguration(f"max depth exceeded: the image has {len(diff_ids)} layers, more than {LAYER_LIMIT}")
     return Configuration(document, diff_ids, created)
 
 

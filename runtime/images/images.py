@@ -7,7 +7,8 @@ An image is its configuration, and its id that configuration's digest; its layer
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,15 @@ class Images:
             raise NotFound(f"No such image: {self.familiar(_tagged(reference)) if reference else text}")
         return found
 
+    def named(self, text: str) -> ImageReference:
+        """Read a reference and give the name that an image has by it. Raises: BadParameter, NotFound."""
+        reference = self.parse(text)
+        wanted = _wanted(reference)
+        with self.lock:
+            if self._named(reference) is None:
+                raise NotFound(f"No such image: {self.familiar(_tagged(reference))}")
+        return wanted
+
     def tagged(self, text: str) -> list[tuple[Image, ImageReference]]:
         """Find every tag of a repository, where the text names one and no tag or digest; else nothing."""
         try:
@@ -112,52 +122,61 @@ class Images:
         Raises: BadConfiguration; NotFound where a layer is missing.
         """
         read = configuration.read(config)
-        with self.lock:
-            image = self._made(self.content.add(config), read)
+        with self._changing():
+            image = self._made(Digest.of(config), read)
+            self.content.add(config)
             if manifest is not None:
                 image = replace(image, manifest=self.content.add(manifest))
             self._images[image.id] = image
             for reference in references:
                 self._point(_wanted(reference), image.id)
-            self._save()
-            return self._images[image.id]
+        return self.get(image.id)
 
     def tag(self, image_id: Digest, reference: ImageReference) -> None:
         """Give an image one more name, and take it from the image that had it. Raises: NotFound, BadParameter."""
         if reference.digest is not None:
             raise BadParameter("refusing to create a tag with a digest reference")
         reference = _tagged(reference)
-        with self.lock:
+        with self._changing():
             self.get(image_id)
             self._point(reference, image_id)
-            self._save()
         self.tell("tag", image_id, self.familiar(reference))
 
     def untag(self, reference: ImageReference) -> None:
         """Take a tag or a digest from the image that has it; nothing else is removed."""
-        with self.lock:
-            for image in self._images.values():
-                if reference in image.tags or reference in image.digests:
-                    self._images[image.id] = _without(image, reference)
-                    self._save()
-                    return
+        with self._changing():
+            for image in tuple(self._images.values()):
+                self._images[image.id] = _without(image, reference)
 
     def forget(self, image_id: Digest) -> Image:
         """Make an image unknown and remove its configuration and manifest; layers are `removal`'s. Raises NotFound."""
+        image = self.get(image_id)
+        with self._changing():
+            self._images.pop(image_id, None)
         with self.lock:
-            image = self.get(image_id)
-            del self._images[image_id]
-            self._save()
             for digest in (image.manifest, image.id):
                 if digest is not None and not any(digest == other.manifest for other in self._images.values()):
                     self.content.remove(digest)
-            return image
+        return image
 
     def tell(self, action: str, image_id: Digest, name: str = "") -> None:
         """Publish an event of an image; `name` where it concerns one of its names."""
         image = self._images.get(image_id)
         labels = dict(image.labels) if image else {}
         self.events.publish(Event("image", action, str(image_id), labels | {"name": name or str(image_id)}))
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Let images change, and write them down; where either fails, nothing has changed."""
+        with self.lock:
+            before = dict(self._images)
+            try:
+                yield
+                if self._images != before:
+                    self._save()
+            except BaseException:
+                self._images = before
+                raise
 
     def _made(self, image_id: Digest, read: Configuration) -> Image:
         size = sum(self.layers.get(diff_id).size for diff_id in read.diff_ids)
@@ -175,15 +194,6 @@ class Images:
         else:
             image = replace(image, digests=(*image.digests, reference))
         self._images[image_id] = image
-
-    def named(self, text: str) -> ImageReference:
-        """Read a reference and give the name that an image has by it. Raises: BadParameter, NotFound."""
-        reference = self.parse(text)
-        wanted = _wanted(reference)
-        with self.lock:
-            if self._named(reference) is None:
-                raise NotFound(f"No such image: {self.familiar(_tagged(reference))}")
-        return wanted
 
     def _named(self, reference: ImageReference) -> Image | None:
         """Find the image that a name or a digest means now; a digest goes before the tag beside it."""

@@ -22,6 +22,8 @@ STALL = 300.0
 """Seconds for which the process may take nothing from the pipe: a slow disk is waited for, an endless loop is not."""
 PIPE = 2**20
 
+_SAID = 500
+
 _LIBRARY = str(Path(__file__).parents[2])
 _PROGRAM = "import sys; sys.path.append(sys.argv.pop(1)); from runtime.images.unpack_child import main; main()"
 
@@ -151,6 +153,8 @@ class _Child:
             size, entries = detail.split()
             return int(size), int(entries)
         if verdict == "refused":
-            raise BadLayer(f"the layer was refused: {detail}")
+            raise BadLayer(f"the layer was refused: {detail[:_SAID]}")
+        if verdict == "failed":
+            raise BadLayer(f"failed to register layer: {detail[:1].lower()}{detail[1:_SAID]}")
         reason = said.decode(errors="replace").strip().rpartition("\n")[2] or f"status {self._process.returncode}"
         raise BadLayer(f"the layer could not be unpacked: {reason}")

@@ -2,9 +2,10 @@
 
 A program of its own, run by `unpack.py`; it and its neighbours import nothing else of ours, for its start is part of
 every layer's time. tarfile is used as a parser only, and the worst that a tar can do is to fill its own directory up
-to the limits. Its answer is one line: `unpacked BYTES ENTRIES`, or `refused` and why.
+to the limits. Its answer is one line: `unpacked BYTES ENTRIES`, or `refused` or `failed` and why.
 """
 
+import errno
 import os
 import resource
 import sys
@@ -17,12 +18,16 @@ from runtime.images.unpack_input import Header, Input, Refused
 MEMORY_LIMIT = 1024 * 2**20
 """Bytes; tarfile keeps what an extended header says until it is whole."""
 OPEN_FILES = 64
+PROCESSOR_LIMIT = 1800
+"""Seconds of processor time; 100 GB of files take about 200."""
+
+_UNMAPPED = " (try increasing the number of subordinate IDs in /etc/subuid and /etc/subgid)"
 
 
 def unpack(source: Input, layer: Layer) -> None:
     """Unpack a tar into the current root directory, and read its input to the end.
 
-    Raises: Refused, OSError, and what tarfile raises on nonsense (`TROUBLE`).
+    Raises: OSError, and what nonsense raises (`TROUBLE`).
     """
     archive = tarfile.TarFile(fileobj=source, tarinfo=Header, encoding="utf-8", errors="surrogateescape")  # type: ignore[arg-type]  # as much of a file as tarfile uses
     while (member := archive.next()) is not None:
@@ -34,7 +39,8 @@ def unpack(source: Input, layer: Layer) -> None:
         pass
 
 
-TROUBLE = (Refused, tarfile.TarError, OSError, ValueError, OverflowError, MemoryError, RecursionError)
+TROUBLE = (Refused, tarfile.TarError, ValueError, OverflowError, MemoryError, RecursionError)
+"""What a hostile tar may raise; the machine's own trouble is OSError."""
 
 
 def main() -> None:
@@ -42,6 +48,7 @@ def main() -> None:
     root, namespace, entries, size = sys.argv[1:]
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
+    resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR_LIMIT, PROCESSOR_LIMIT))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.umask(0)
     os.chroot(root)
@@ -50,6 +57,9 @@ def main() -> None:
     try:
         unpack(Input(0), layer)
         answer = f"unpacked {layer.size} {layer.entries}"
+    except OSError as error:
+        unmapped = error.errno == errno.EINVAL and namespace.startswith("user")
+        answer = f"failed {error.strerror or error}{_UNMAPPED if unmapped else ''}"
     except TROUBLE as error:
         answer = f"refused {str(error) or type(error).__name__}"
     os.write(1, answer.encode("ascii", "backslashreplace"))

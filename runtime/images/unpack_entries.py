@@ -36,9 +36,8 @@ class Layer:
         self.entries = 0
         self.parents = {""}
         """Directories that were made or seen, so that they need not be looked at again."""
-        self.times: dict[str, int] = {}
-        """Directories' own times, which are set when nothing is put into them any more."""
-        self.whiteouts: set[str] = set()
+        self.times: dict[str, tuple[int, int]] = {}
+        """Directories' own times, set when nothing is put into them any more, and the inodes that these are for."""
 
     @property
     def pardoned(self) -> tuple[int, ...]:
@@ -81,16 +80,15 @@ class Layer:
         """See to it that a directory is there whose own parent is."""
         if path.rpartition("/")[2].startswith(_WHITEOUT):
             raise Refused(f"a whiteout that is a directory: {path!r}")
-        hidden = path in self.whiteouts
-        if hidden:
-            self.make_room(path)
         try:
             os.mkdir(path, 0o755)
         except FileExistsError:
-            if not os.path.isdir(path):
+            if _is_whiteout(os.lstat(path)):
+                os.unlink(path)
+                os.mkdir(path, 0o755)
+                self.hide_all(path)
+            elif not os.path.isdir(path):
                 raise Refused(f"{path!r} is used as a directory and is none") from None
-        if hidden:
-            self.hide_all(path)
         self.parents.add(path)
 
     def white_out(self, parent: str, path: str, name: str) -> None:
@@ -102,11 +100,8 @@ class Layer:
         if hidden in ("", ".", ".."):
             raise Refused(f"a whiteout of {hidden!r}")
         target = f"{parent}/{hidden}" if parent else hidden
-        if target in self.whiteouts:
-            return
         try:
             os.mknod(target, stat.S_IFCHR, os.makedev(0, 0))
-            self.whiteouts.add(target)
         except FileExistsError:  # it hides what is below, not what this layer has itself
             if stat.S_ISDIR(os.lstat(target).st_mode):
                 self.hide_all(target)
@@ -117,37 +112,30 @@ class Layer:
 
     def make_room(self, path: str) -> None:
         """Remove what an earlier entry made under a name. Links are removed, never followed."""
-        if path in self.whiteouts:
-            self.whiteouts.discard(path)
-            os.unlink(path)
-        elif stat.S_ISDIR(os.lstat(path).st_mode):
+        kind = stat.S_IFMT(os.lstat(path).st_mode)
+        if kind == stat.S_IFDIR:
             remove_tree(path)
-            self.parents = {""}
-            inside = f"{path}/"
-            self.times = {p: t for p, t in self.times.items() if p != path and not p.startswith(inside)}
-            self.whiteouts = {p for p in self.whiteouts if not p.startswith(inside)}
         else:
             os.unlink(path)
-            self.parents = {""}  # a link to a directory may have been among them
+        if kind in (stat.S_IFDIR, stat.S_IFLNK):
+            self.parents = {""}
 
     def directory(self, path: str, member: tarfile.TarInfo, _: Input) -> None:
         """Make a directory, or change the one that is there, the root among them."""
-        if not path:
-            self.dress("/", member)
-            self.times["/"] = nanoseconds(member)
-            return
-        hidden = path in self.whiteouts
+        path = path or "/"
         try:
             os.mkdir(path, 0o700)
         except FileExistsError:
-            if not stat.S_ISDIR(os.lstat(path).st_mode):
+            status = os.lstat(path)
+            if not stat.S_ISDIR(status.st_mode):
                 self.make_room(path)
                 os.mkdir(path, 0o700)
-        if hidden:
-            self.hide_all(path)
-        self.parents.add(path)
+            if _is_whiteout(status):
+                self.hide_all(path)
+        if path != "/":
+            self.parents.add(path)
         self.dress(path, member)
-        self.times[path] = nanoseconds(member)
+        self.times[path] = (nanoseconds(member), os.lstat(path).st_ino)
 
     def file(self, path: str, member: tarfile.TarInfo, source: Input) -> None:
         """Make a file with its content."""
@@ -188,10 +176,10 @@ class Layer:
         if target == path:
             raise Refused(f"{path!r} is a hard link to itself")
         try:
-            kind = os.lstat(target).st_mode
+            status = os.lstat(target)
         except FileNotFoundError:
             raise Refused(f"{path!r} is a hard link to {target!r}, which is not in the layer") from None
-        if stat.S_ISDIR(kind) or target in self.whiteouts:
+        if stat.S_ISDIR(status.st_mode) or _is_whiteout(status):
             raise Refused(f"{path!r} is a hard link to {target!r}, which is no file")
         self.made(path, lambda: os.link(target, path, follow_symlinks=False))
 
@@ -254,8 +242,12 @@ class Layer:
 
     def finish(self) -> None:
         """Give directories their times, now that nothing changes in them."""
-        for path, moment in self.times.items():
-            os.utime(path, ns=(moment, moment), follow_symlinks=False)
+        for path, (moment, inode) in self.times.items():
+            try:
+                if os.lstat(path).st_ino == inode:
+                    os.utime(path, ns=(moment, moment), follow_symlinks=False)
+            except (FileNotFoundError, NotADirectoryError):
+                continue  # a later entry took its place
 
 
 _MAKERS: dict[bytes, Callable[[Layer, str, tarfile.TarInfo, Input], None]] = {
@@ -270,3 +262,8 @@ _MAKERS: dict[bytes, Callable[[Layer, str, tarfile.TarInfo, Input], None]] = {
     tarfile.BLKTYPE: Layer.node,
     tarfile.FIFOTYPE: Layer.node,
 }
+
+
+def _is_whiteout(status: os.stat_result) -> bool:
+    """Tell whether something is a whiteout; devices 0:0 that an archive brings itself are refused."""
+    return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0

@@ -1,10 +1,15 @@
 """Images in the stock client's hands, and archives that go to a real dockerd, to skopeo, and back."""
 
+import functools
 import json
 import tarfile
+import threading
 from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import docker
+import docker.errors
 import pytest
 
 from tests.parts.commands import CommandFailed, run
@@ -69,6 +74,21 @@ def test_a_file_system_is_imported_and_runs(engine: RunningEngine, archive: Path
         engine.docker("import", "--change", "RUN x", tmp_path / "root.tar")
 
 
+def test_a_file_system_is_imported_from_a_url(engine: RunningEngine, archive: Path, tmp_path: Path) -> None:
+    (tmp_path / "root.tar").write_bytes(busybox_tar(require("busybox")))
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, engine.namespace.let_in(server.server_port):
+        threading.Thread(target=server.serve_forever).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        try:
+            said = engine.docker("import", f"{url}/root.tar", "url:1")
+            with pytest.raises(CommandFailed, match="status 404"):
+                engine.docker("import", f"{url}/none.tar")
+        finally:
+            server.shutdown()
+    assert engine.docker("image", "inspect", "--format", "{{.Id}}", "url:1").strip() == said.splitlines()[-1]
+
+
 def test_a_bad_archive_is_refused_in_one_sentence(engine: RunningEngine, archive: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.tar").write_bytes(tar_of({"x": b"y"}))
     with pytest.raises(CommandFailed, match=r"does not contain a manifest\.json"):
@@ -109,3 +129,21 @@ def test_archives_go_to_docker_and_back(engine: RunningEngine, archive: Path, tm
     engine.docker("load", "--input", tmp_path / "theirs.tar")
     assert engine.docker("image", "inspect", "--format", "{{.Id}}", "team/app:1").strip() == image
     assert engine.docker("run", "--rm", "--network", "none", "team/app:1") == "hello"
+
+
+def test_docker_py_does_the_same(engine: RunningEngine, archive: Path) -> None:
+    client = docker.DockerClient(base_url=f"unix://{engine.socket}")
+    try:
+        loaded = client.images.load(archive.read_bytes())
+        assert [image.tags for image in loaded] == [["team/app:1"]]
+        assert loaded[0].tag("copy", "2") and client.images.get("copy:2").id == loaded[0].id
+        assert len(loaded[0].history()) == 2 and len(client.images.list("team/app")) == 1
+        saved = b"".join(loaded[0].save(named=True))
+        client.images.remove("team/app:1")
+        client.images.remove("copy:2")
+        with pytest.raises(docker.errors.ImageNotFound, match="No such image: copy:2"):
+            client.images.get("copy:2")
+        assert client.images.load(saved)[0].id == loaded[0].id
+        assert client.images.prune({"dangling": False})["SpaceReclaimed"] > 0
+    finally:
+        client.close()

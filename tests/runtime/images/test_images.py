@@ -147,7 +147,10 @@ def test_two_images_may_share_a_manifest_s_bytes(store: Store) -> None:
         ({"rootfs": {"type": "other"}}, "rootfs"),
         ({"rootfs": {"type": "layers", "diff_ids": ["sha256:../../etc"]}}, "diff_ids"),
         ({"rootfs": {"type": "layers", "diff_ids": ["md5:abc"]}}, "diff_ids"),
-        ({"rootfs": {"type": "layers", "diff_ids": [f"sha256:{n:064x}" for n in range(501)]}}, "501 layers"),
+        (
+            {"rootfs": {"type": "layers", "diff_ids": [f"sha256:{n:064x}" for n in range(126)]}},
+            "max depth exceeded: the image has 126 layers",
+        ),
     ],
 )
 def test_a_configuration_that_means_mischief_is_refused(
@@ -165,3 +168,27 @@ def test_a_configuration_of_nulls_is_an_image(store: Store) -> None:
     config["config"] = {"Env": None, "Cmd": None, "Labels": None, "Volumes": None, "OnBuild": None}
     made = store.images.register(json.dumps({**config, "created": None, "history": None, "author": None}).encode())
     assert made.created == 0 and made.labels == {}
+
+
+def test_what_cannot_be_written_down_has_not_happened(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = image(store, "app")
+    other = layer(store, "g")
+    before = store.images.all()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("runtime.records.save", full)
+    for change in (
+        lambda: store.images.tag(made.id, store.images.parse("x")),
+        lambda: store.images.untag(made.tags[0]),
+        lambda: store.images.forget(made.id),
+        lambda: store.images.register(config_of([other]), references=list(made.tags)),
+    ):
+        with pytest.raises(OSError):
+            change()
+        assert store.images.all() == before
+    monkeypatch.undo()
+    again = store.reopened()
+    assert again.images.all() == before
+    again.layers.close()

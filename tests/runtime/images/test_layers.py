@@ -4,6 +4,7 @@ import gzip
 import os
 import stat
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -188,3 +189,17 @@ def test_a_layer_appears_together_with_its_bytes(store: Store, monkeypatch: pyte
     again = store.reopened()
     assert again.layers.blob(Digest.of(data)) is not None
     again.layers.close()
+
+
+def test_many_at_once_end_with_one_of_each(store: Store) -> None:
+    tars = [tar(file(f"f{number}", bytes(number))) for number in range(3)]
+
+    def take(number: int) -> Digest:
+        data = tars[number % 3]
+        return arrivals.take(store.layers, store.content, Digest.of(data), iter(blocks(data))).diff_id
+
+    with ThreadPoolExecutor(8) as threads:
+        assert set(threads.map(take, range(16))) == {Digest.of(data) for data in tars}
+    assert len(store.layers.all()) == 3 and store.remains() == []
+    assert len(list((store.data / "l").iterdir())) == 3
+    assert all(b"".join(store.layers.archive(Digest.of(data))) == data for data in tars)
