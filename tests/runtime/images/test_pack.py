@@ -93,6 +93,8 @@ def test_what_is_swapped_for_a_link_meanwhile_is_not_followed(
 
     def swap_after(name: bytes, **options: Any) -> os.stat_result:
         status = look(name, **options)
+        if place.is_symlink():
+            return status
         place.rmdir() if kind == "directory" else place.unlink()
         place.symlink_to(victim if kind == "directory" else victim / "file")
         return status
