@@ -108,6 +108,7 @@ def _request(call: Call) -> Request:
         quiet=call.flag("q"),
         host=_host(call),
         credentials=_credentials(call),
+        cache_from=bool(_json(call.query.get("cachefrom") or "", "cachefrom")),
     )
 
 

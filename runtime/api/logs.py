@@ -15,7 +15,6 @@ from runtime.containers.inotify import Watch
 from runtime.containers.logs import Entry, LogReader, Selection, shown
 from runtime.containers.model import DEAD, Container, Exit
 from runtime.errors import BadParameter, Conflict
-from runtime.moments import parse_rfc3339
 
 _SECOND = 10**9
 
@@ -69,27 +68,13 @@ def _selection(call: Call) -> Selection:
     if not streams:
         raise BadParameter("Bad parameters: you must choose at least one stream")
     tail = call.query.get("tail", "all")
-    until = moment(call, "until")
+    until = call.moment("until")
     return Selection(
         streams=streams,
-        since=moment(call, "since") or 0,
+        since=call.moment("since") or 0,
         until=until or None,
         tail=int(tail) if tail.isascii() and tail.isdigit() else None,
     )
-
-
-def moment(call: Call, name: str) -> int | None:
-    """Read a point in time, `SECONDS[.FRACTION]` or RFC 3339, in nanoseconds. Raises: BadParameter."""
-    text = call.query.get(name, "")
-    if not text:
-        return None
-    seconds, _, fraction = text.partition(".")
-    if seconds.isascii() and seconds.isdigit() and (not fraction or (fraction.isascii() and fraction.isdigit())):
-        return int(seconds) * _SECOND + int(fraction[:9].ljust(9, "0") if fraction else 0)
-    try:
-        return parse_rfc3339(text)
-    except ValueError:
-        raise BadParameter(f'invalid value for "{name}": {text}') from None
 
 
 async def _written(call: Call, blocks: AsyncGenerator[list[Entry]], framed: bool) -> AsyncGenerator[bytes]:

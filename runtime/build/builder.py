@@ -76,6 +76,8 @@ class Builder:
         context.forget_ignored(request.dockerfile)
         plan = stages.plan(dockerfile, request.arguments, _platforms(request.platform), request.target)
         progress.total = sum(1 + len(stage.steps) for stage in plan.stages) + bool(request.labels)
+        if request.cache_from:
+            progress.say("[Note] --cache-from is left out: the engine's cache is its own\n")
         states: dict[int, State] = {}
         consumed: set[str] = set(plan.consumed)
         state: State | None = None

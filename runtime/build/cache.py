@@ -97,10 +97,11 @@ class Cache:
 
     def _hold(self) -> None:
         layers = self._images.layers
-        layers.release(HOLDER)
-        layers.hold(
-            HOLDER, {entry.layer for entry in self._entries.values() if entry.layer and layers.has(entry.layer)}
-        )
+        with self._images.lock:  # who removes layers has it: nothing goes between the two
+            layers.release(HOLDER)
+            layers.hold(
+                HOLDER, {entry.layer for entry in self._entries.values() if entry.layer and layers.has(entry.layer)}
+            )
 
     def _load(self) -> None:
         try:

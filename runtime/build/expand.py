@@ -19,12 +19,16 @@ _GROWTH = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How to read. `raw`: quotes and escapes stay in the result; `keep_unset`: unknown variables stay as written."""
+    """How to read. `raw`: quotes and escapes stay in the result; `keep_unset`: unknown variables stay as written.
+
+    `quotes`: quotes are read at all; in the documents of COPY they are characters like others.
+    """
 
     escape: str = "\\"
     raw_quotes: bool = False
     raw_escapes: bool = False
     keep_unset: bool = False
+    quotes: bool = True
 
 
 DEFAULT = Rules()
@@ -114,7 +118,7 @@ class _Reader:
             value = self._dollar()
             found.add(value)
             return value
-        if char in "'\"":
+        if char in "'\"" and self._rules.quotes:
             value = self._single() if char == "'" else self._double()
             found.add_raw(value)
             return value

@@ -30,6 +30,15 @@ class Request:
     quiet: bool = False
     host: Mapping[str, Any] = field(default_factory=dict)
     credentials: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    cache_from: bool = False
+    """The client named images to take a cache from, which the engine does not."""
+
+    def login(self, registry: str, default_registry: str) -> Mapping[str, Any]:
+        """Find the credentials for a registry, under any of the names that clients give it."""
+        names = [registry, f"https://{registry}", f"https://{registry}/v1/", f"https://{registry}/v2/"]
+        if registry == default_registry:
+            names += ["https://index.docker.io/v1/", "docker.io", "index.docker.io"]
+        return next((self.credentials[name] for name in names if name in self.credentials), {})
 
     @property
     def epoch(self) -> int | None:

@@ -27,7 +27,7 @@ from runtime.build.services import Services
 from runtime.build.stages import Plan, Stage, argument
 from runtime.build.state import State
 from runtime.errors import BadParameter, NotFound, Unsupported
-from runtime.images import choice
+from runtime.images import choice, configuration
 from runtime.images.image import Image
 from storage.digest import Digest
 
@@ -107,7 +107,7 @@ class StageBuild:
                 if not platform or image.config.get("architecture") == wanted:
                     return image
         reference = images.parse(name)
-        credentials = self._request.credentials.get(reference.registry, {})
+        credentials = self._request.login(reference.registry, images.default_registry)
         return self._services.puller.pull(reference, platform=platform, credentials=credentials, feed=self._progress)
 
     def _hold(self, found: State) -> None:
@@ -143,6 +143,8 @@ class StageBuild:
             value = self._plan.globals.get(name) if value is None else value
             if value is not None:
                 self._arguments[name] = value
+        if sum(map(len, self._arguments.values())) > configuration.LIMIT:
+            raise BadParameter(f"the values of ARG have more than {configuration.LIMIT} characters together")
 
     def _cached(
         self,
@@ -167,6 +169,8 @@ class StageBuild:
             entry = Entry(layer, self._now())
             self._services.cache.add(name, entry)
         after = found.stepped(text.strip(), entry.created, runtime=runtime, layer=entry.layer)
+        if len(after.config()) > configuration.LIMIT:
+            raise BadParameter(f"the image's configuration has more than {configuration.LIMIT} bytes")
         self._progress.state(after.identity)
         return after
 

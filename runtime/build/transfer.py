@@ -14,7 +14,7 @@ import stat
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,14 +85,8 @@ def _document_name(text: str, documents: Mapping[str, Heredoc]) -> bool:
 def _text(heredoc: Heredoc, variables: Mapping[str, str], rules: Rules) -> bytes:
     text = chomped(heredoc)
     if heredoc.expands:
-        text = "".join(_document_line(line, variables, rules) for line in text.splitlines(keepends=True))
+        text = expand(text, variables, replace(rules, quotes=False))
     return text.encode("utf-8", "surrogateescape")
-
-
-def _document_line(line: str, variables: Mapping[str, str], rules: Rules) -> str:
-    """Replace variables in a document's line, where quotes mean nothing."""
-    quoted = line.replace('"', '\\"') if rules.escape == "\\" else line
-    return expand(f'"{quoted}"', variables, rules) if '"' not in line or rules.escape == "\\" else line
 
 
 def _mode(text: str) -> int:

@@ -3,7 +3,7 @@
 A daemon that does not run is started on the first request, where root asks for it at the settings' own socket.
 """
 
-import sys
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from runtime.config import Settings, environment, read
 from runtime.errors import EngineError
 
 UNIX = "unix://"
+SYSTEM = Path("/run/moorage/engine.sock")
+"""Where the machine's engine listens, unless its administrator says otherwise."""
 
 
 @dataclass(slots=True)
@@ -41,7 +43,7 @@ class Session:
     def socket(self) -> str:
         """The path of the daemon's socket. Raises: Failure for a host that is no unix socket."""
         if not self._host:
-            return str(settings().socket)
+            return str(chosen_socket(settings().socket))
         if not self._host.startswith(UNIX):
             raise Failure(f'the engine listens on unix sockets only: "{self._host}" has to be unix:///a/path')
         return self._host.removeprefix(UNIX)
@@ -72,6 +74,6 @@ def settings() -> Settings:
         raise Failure(f"moor: {error}") from error
 
 
-def interactive() -> bool:
-    """Whether a person may be watching: standard output is a terminal."""
-    return sys.stdout.isatty()
+def chosen_socket(own: Path, system: Path = SYSTEM) -> Path:
+    """The socket of this user's own engine; the machine's, where there is no such and its group lets this user in."""
+    return own if own == system or own.exists() or not os.access(system, os.R_OK | os.W_OK) else system

@@ -118,7 +118,7 @@ class Containers:
         self.tell(container, "stop")
 
     def kill(self, container: Container, signal: str = "") -> None:
-        """Send its process a signal, SIGKILL where none is named. Raises: Conflict where it does not run."""
+        """Send its process a signal; with SIGKILL, or none named, wait for its end. Raises: Conflict, EngineError."""
         wanted = signals.number(signal or "SIGKILL")
         with container.lock:
             self._must_be(container)
@@ -127,6 +127,7 @@ class Containers:
                 return
             if not container.state.alive:
                 raise Conflict(f"cannot kill container: {container.name}: container {container.id} is not running")
+            ended = self._endings.wait(container, endings.NOT_RUNNING)
             stop_signal = signals.number(container.config["StopSignal"] or "SIGTERM")
             if wanted in {_SIGKILL, stop_signal}:
                 container.become(replace(container.state, by_hand=True))
@@ -134,6 +135,8 @@ class Containers:
             if wanted == _SIGKILL and container.state.status == PAUSED:
                 self._resume(container)
         self.tell(container, "kill", {"signal": str(wanted)})
+        if wanted == _SIGKILL:
+            self._wait_or_kill(container, ended, _SURELY)
 
     def restart(self, container: Container, timeout: int | None = None, signal: str = "") -> None:
         """Stop it, where it runs, and start it."""

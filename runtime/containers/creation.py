@@ -21,7 +21,6 @@ from runtime.images.image import Image
 from storage import durable
 
 NEW = ".new-"
-GONE = ".gone-"
 
 
 def create(services: Services, body: Mapping[str, Any], name: str | None, platform: str | None = None) -> Container:

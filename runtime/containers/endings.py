@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 from runtime.containers import creation, launch, restart, volumes
 from runtime.containers.conmon import exit_file
@@ -99,7 +100,7 @@ class Endings:
                 raise EngineError(f"container {container.id} was started again while it was being removed")
             self._forget_timer(container)
             launch.tidy(services, container)
-            gone = container.directory.with_name(f"{creation.GONE}{container.id}")
+            gone = services.graves / container.id
             try:
                 container.directory.rename(gone)
             except OSError as error:
@@ -112,9 +113,13 @@ class Endings:
             with suppress(EngineError):
                 volumes.leave(services, container, with_anonymous=with_volumes)
             services.images.layers.release(creation.holder(container.id))
-            shutil.rmtree(gone, ignore_errors=True)
+            self.bury(gone)
             services.tell(container, "destroy")
             self._release(container, CONDITIONS, Exit(container.state.exit_code))
+
+    def bury(self, gone: Path) -> None:
+        """Delete what is in the graves; nobody waits for it, and after a kill the next daemon does it."""
+        self._supervisor.submit(lambda: shutil.rmtree(gone, ignore_errors=True))
 
     def finish(self, container: Container, *, at_start: bool = False) -> None:
         """A container whose supervisor has gone, its lock held: note its end, tidy up, and say what comes next."""

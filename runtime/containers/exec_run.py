@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import threading
+import tty
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -31,8 +32,8 @@ class Ends:
     """Both sides of a process's streams: the child's three descriptors, and ours."""
 
     child: tuple[int, int, int]
-    outputs: tuple[Pipe, ...]
-    input: Pipe | None
+    outputs: tuple[Pipe | Terminal, ...]
+    input: Pipe | Terminal | None
     terminal: Terminal | None = None
 
 
@@ -169,6 +170,7 @@ def _terminal_ends(command: Command, undo: ExitStack, given: ExitStack) -> Ends:
     ours, child = os.openpty()
     given.callback(os.close, child)
     undo.callback(os.close, ours)
+    tty.setraw(child)  # the container's own terminal echoes and edits: this one must not, also before runc says so
     side = Terminal(ours)
     if command.size:
         side.resize(*command.size)

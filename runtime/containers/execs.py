@@ -24,6 +24,8 @@ from runtime.errors import Conflict, EngineError, NotFound
 KEPT_FOR = 300.0
 """Seconds for which an ended process can still be looked at, as in Docker."""
 
+_END_WITHIN = 5.0
+
 Tell = Callable[[str, str, Mapping[str, str]], None]
 """Publishes a container's event: its id, the action, and what is to be told besides."""
 
@@ -183,11 +185,14 @@ class Execs:
             self._execs = {name: one for name, one in self._execs.items() if one.target.id != container_id}
 
     def close(self) -> None:
-        """End every process: nobody will be there to read what they write."""
+        """End every process, and wait for their ends: nobody will be there to read what they write."""
         with self._lock:
-            running = [one.process for one in self._execs.values() if one.process is not None]
-        for process in running:
-            process.kill()
+            begun = [one for one in self._execs.values() if one.process is not None]
+        for one in begun:
+            if one.process is not None:
+                one.process.kill()
+        for one in begun:
+            one.wait(_END_WITHIN)
 
     def _claim(self, one: Exec) -> None:
         if one.exit_code is not None:

@@ -41,8 +41,8 @@ class StartFailed(EngineError):
 def launch(services: Services, container: Container, restarts: int = 0) -> None:
     """Start a container whose lock is held and that does not run. Raises: StartFailed; all is undone then."""
     before = container.state
-    container.become(replace(before, starting=True, by_hand=False, error=""))
     try:
+        container.enter(replace(before, starting=True, by_hand=False, error=""))
         pid, supervisor = _bring_up(services, container)
     except (EngineError, OSError) as error:
         failed = failure(error)

@@ -5,6 +5,7 @@ whole at every step, and not synced, for after a power cut nothing runs anyway. 
 """
 
 import json
+import logging
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
@@ -17,6 +18,8 @@ from runtime.moments import NEVER
 
 RECORD = "container.json"
 STATE = "state.json"
+
+_log = logging.getLogger(__name__)
 
 CREATED, RUNNING, PAUSED, RESTARTING, EXITED, DEAD = "created", "running", "paused", "restarting", "exited", "dead"
 ALIVE = frozenset({RUNNING, PAUSED})
@@ -155,12 +158,23 @@ class Container:
         }
 
     def become(self, state: State) -> None:
-        """Take a new state, and write it."""
+        """Take a new state, and write it; a full disk must not keep an end from being noted, so that is only said.
+
+        What is not written is found out again at the daemon's next start.
+        """
         self.state = state
+        try:
+            self.enter(state)
+        except OSError as error:
+            _log.error("container %s: its state cannot be written: %s", self.id, error)
+
+    def enter(self, state: State) -> None:
+        """Take a new state once it is written. Raises OSError; the old state is then kept."""
         path = self.directory / STATE
         fresh = path.with_name(f".{STATE}.new")
         fresh.write_text(json.dumps(asdict(state)), encoding="utf-8")
         fresh.replace(path)
+        self.state = state
 
 
 def load(directory: Path, run: Path) -> Container:

@@ -28,6 +28,9 @@ _GONE_WITHIN = 10.0
 def recover(services: Services, endings: Endings) -> None:
     """Put everything in order. Raises OSError where the data root cannot be used."""
     services.directory.mkdir(mode=0o700, exist_ok=True)
+    services.graves.mkdir(mode=0o700, exist_ok=True)
+    for gone in services.graves.iterdir():
+        endings.bury(gone)
     services.run.mkdir(mode=0o700, parents=True, exist_ok=True)
     services.run.chmod(0o700)
     found = _read(services)
@@ -47,10 +50,10 @@ def recover(services: Services, endings: Endings) -> None:
 
 
 def _read(services: Services) -> list[Container]:
-    """Every container with a whole record; what was half made or half removed goes."""
+    """Every container with a whole record; what was half made goes."""
     found = []
     for directory in sorted(services.directory.iterdir()):
-        if directory.name.startswith((creation.NEW, creation.GONE)):
+        if directory.name.startswith(creation.NEW):
             shutil.rmtree(directory, ignore_errors=True)
             continue
         try:

@@ -43,6 +43,11 @@ class Services:
         return self.settings.data / "containers"
 
     @property
+    def graves(self) -> Path:
+        """Where directories of removed containers wait until they are deleted: that can take as long as it wants."""
+        return self.settings.data / "graves"
+
+    @property
     def run(self) -> Path:
         """Where their mounts are."""
         return self.settings.run / "c"

@@ -4,15 +4,19 @@ Knows processes and ids; what an end means is the caller's. The call comes from 
 up does not hold up another's.
 """
 
+import logging
 import os
 import selectors
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 _POOL = 16
+
+_log = logging.getLogger(__name__)
 
 
 class Supervisor:
@@ -34,7 +38,7 @@ class Supervisor:
         try:
             fd = os.pidfd_open(supervisor)
         except ProcessLookupError:
-            self._pool.submit(self._ended, container_id)
+            self.submit(lambda: self._ended(container_id))
             return
         with self._lock:
             self._selector.register(fd, selectors.EVENT_READ, container_id)
@@ -43,7 +47,7 @@ class Supervisor:
     def submit(self, function: Callable[[], None]) -> None:
         """Run something beside the caller, in the pool."""
         with suppress(RuntimeError):  # the daemon ends: what is left undone is found at its next start
-            self._pool.submit(function)
+            self._pool.submit(function).add_done_callback(_report)
 
     def close(self) -> None:
         """Stop watching; containers live on. Ends that are being handled are waited for."""
@@ -66,7 +70,13 @@ class Supervisor:
                 with self._lock:
                     self._selector.unregister(key.fd)
                 os.close(key.fd)
-                self._pool.submit(self._ended, str(key.data))
+                self.submit(partial(self._ended, str(key.data)))
+
+
+def _report(done: "Future[None]") -> None:
+    """Say what went wrong where nobody waits for the result."""
+    if not done.cancelled() and (error := done.exception()) is not None:
+        _log.error("a container's end could not be seen to", exc_info=error)
 
 
 def supervises(pid: int, container_id: str) -> bool:

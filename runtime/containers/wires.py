@@ -23,6 +23,9 @@ STDERR = 2
 BLOCK = 32 * 1024
 """Bytes at a time; also the most that conmon takes in one packet: more would be cut off."""
 
+_EARLY = 64 * 1024
+"""Bytes that a process can have written before runc is ready: more than a terminal holds."""
+
 _CONMON_STREAMS = {2: STDOUT, 3: STDERR}
 
 
@@ -101,26 +104,59 @@ class Pipe:
                 self._fd = -1
 
 
-class Terminal(Pipe):
-    """The engine's side of a terminal: what is typed goes in, what is shown comes out."""
+class Terminal:
+    """The engine's side of a terminal: what is typed goes in, what is shown comes out.
 
-    def resize(self, height: int, width: int) -> None:
-        """Set its size, in characters; nothing once it is closed."""
-        with self._lock:
-            if self._fd >= 0:
-                fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+    runc has a terminal of its own behind this one, and takes the translation of newlines over from it a moment after
+    the process has begun: what is written before is translated by both. That is put right (runc 1.1, tty.go, recvtty).
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._pipe = Pipe(fd)
+        self._lock = threading.Lock()
+        self._early = _EARLY
+        self._returned = False
+
+    def fileno(self) -> int:
+        """The descriptor; -1 once it is closed."""
+        return self._pipe.fileno()
 
     def read(self) -> tuple[int, bytes] | None:
         """Read a piece; a terminal that nobody has open any more says EIO, which is its end."""
         try:
-            return super().read()
+            piece = self._pipe.read()
         except OSError as error:
             if error.errno == errno.EIO:
                 return None
             raise
+        return None if piece is None else (STDOUT, self._put_right(piece[1]))
+
+    def write(self, data: bytes) -> int:
+        """Write, as `Input.write`."""
+        return self._pipe.write(data)
 
     def finish(self) -> None:
         """Nothing: a terminal's input has no end, the user types ctrl-d."""
+
+    def resize(self, height: int, width: int) -> None:
+        """Set its size, in characters; nothing once it is closed."""
+        with self._lock:
+            if self.fileno() >= 0:
+                fcntl.ioctl(self.fileno(), termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+
+    def close(self) -> None:
+        """Close it; harmless at any time."""
+        with self._lock:
+            self._pipe.close()
+
+    def _put_right(self, data: bytes) -> bytes:
+        """Take the second of two carriage returns before a newline away, where it may be runc's."""
+        if self._early <= 0:
+            return data
+        self._early -= len(data)
+        doubled = self._returned and data.startswith(b"\r\n")
+        self._returned = data.endswith(b"\r")
+        return data[doubled:].replace(b"\r\r\n", b"\r\n")
 
 
 class Packets:

@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
 
@@ -24,6 +25,9 @@ from runtime.http.server import Server
 
 GRACE = 10.0
 """Seconds that a request gets to be answered once the daemon was told to stop."""
+
+LAST = 20.0
+"""Seconds after which it ends whatever still works: a registry that is silent, a container that does not stop."""
 
 _log = logging.getLogger(__name__)
 
@@ -58,12 +62,26 @@ def _serve(settings: Settings, environment: Mapping[str, str]) -> None:
 
 async def _until_told(server: Server, environment: Mapping[str, str]) -> None:
     stop = asyncio.Event()
+
+    def told() -> None:
+        if not stop.is_set():
+            notify("STOPPING=1", environment)
+            last = threading.Timer(LAST, _give_up)
+            last.daemon = True
+            last.start()
+        stop.set()
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, told)
     notify("READY=1", environment)
     await server.serve(stop, GRACE)
-    notify("STOPPING=1", environment)
+
+
+def _give_up() -> None:
+    """End at once, as by kill -9: what that leaves is put in order by the next start."""
+    _log.warning("not all work came to its end within %.0f s of being told to stop; it is left as it is", LAST)
+    os._exit(0)
 
 
 def _again() -> tuple[str, ...]:

@@ -5,7 +5,7 @@ No logic: whoever wants to know what a service is reads its own module.
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 from runtime.build.builder import Builder
 from runtime.config import Settings
@@ -35,33 +35,23 @@ THREADS = 64
 @contextmanager
 def composed(settings: Settings) -> Iterator[Engine]:
     """Make the services, recover what a killed daemon left, and end them in the end. Raises: EngineError."""
-    data = settings.data
     with ExitStack() as stack:
         events = Events()
-        content = Content(data / "content")
-        layers = Layers(data, content, userxattr=settings.rootless)
-        stack.callback(layers.close)
-        images = Images(data, content, layers, events, settings.default_registry)
-        networks = Networks(settings, events)
-        stack.callback(networks.close)
+        images = _images(settings, events, stack)
+        networks = stack.enter_context(closing(Networks(settings, events)))
         volumes = Volumes(settings.data / "volumes", events)
         attachments = Attachments()
-        containers = Containers(
-            settings, events, images, ContainerNetworks(networks), ContainerVolumes(volumes), attachments
-        )
+        cables, stores = ContainerNetworks(networks), ContainerVolumes(volumes)
+        containers = Containers(settings, events, images, cables, stores, attachments)
         stack.callback(containers.close)
-        removal = Removal(images, lambda digest: _users(containers, digest))
         connections = Connections(networks, containers)
         networks.watch(connections.refresh)
         containers.recover()
         registries = _registries(settings)
-        puller = Puller(images, registries, parallel=settings.parallel_layers, neighbour=_neighbour(settings))
-        stack.callback(puller.close)
-        pusher = Pusher(images, registries)
-        stack.callback(pusher.close)
+        puller = _puller(settings, images, registries, stack)
+        pusher = stack.enter_context(closing(Pusher(images, registries)))
         builder = Builder(settings, images, containers, attachments, puller)
         builder.recover()
-        removal.sweep()  # now that containers and builds hold what is theirs
         stack.callback(builder.close)
         threads = ThreadPoolExecutor(THREADS, "moor")
         stack.callback(threads.shutdown)  # the last made is the first ended: nothing works on services that are closed
@@ -70,7 +60,7 @@ def composed(settings: Settings) -> Iterator[Engine]:
             events=events,
             threads=threads,
             images=images,
-            removal=removal,
+            removal=Removal(images, lambda digest: _users(containers, digest)),
             networks=networks,
             builder=builder,
             volumes=volumes,
@@ -83,6 +73,17 @@ def composed(settings: Settings) -> Iterator[Engine]:
             puller=puller,
             pusher=pusher,
         )
+
+
+def _images(settings: Settings, events: Events, stack: ExitStack) -> Images:
+    content = Content(settings.data / "content")
+    layers = stack.enter_context(closing(Layers(settings.data, content, userxattr=settings.rootless)))
+    return Images(settings.data, content, layers, events, settings.default_registry)
+
+
+def _puller(settings: Settings, images: Images, registries: Registries, stack: ExitStack) -> Puller:
+    puller = Puller(images, registries, parallel=settings.parallel_layers, neighbour=_neighbour(settings))
+    return stack.enter_context(closing(puller))
 
 
 def _registries(settings: Settings) -> Registries:

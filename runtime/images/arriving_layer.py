@@ -5,7 +5,8 @@ before both digests were right. Lines are Docker's (moby, distribution/xfer and 
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 
 from registry.client.errors import Interrupted
@@ -20,7 +21,7 @@ from runtime.images.neighbour import Neighbour
 from runtime.images.registries import RegistryFailed, failing
 from runtime.images.transfers import Say
 from storage.digest import Digest
-from storage.hashing import Hasher
+from storage.hashing import Hasher, digest_of
 
 INTERVAL = 0.1
 """Seconds between two lines of progress of one layer, as Docker has it."""
@@ -75,7 +76,7 @@ class Arrival:
                     if not resumed or isinstance(error, RegistryFailed):
                         raise
 
-    def _downloaded(self, ingest: Ingest) -> Iterator[bytes]:
+    def _downloaded(self, ingest: Ingest) -> Generator[bytes, None, None]:
         """Give the bytes, the kept ones first, and publish them before the reader learns that they end."""
         yield from ingest.kept()
         descriptor = self._descriptor
@@ -98,9 +99,9 @@ class Arrival:
         try:
             self._unpack(self._checked())
         except EngineError as error:
-            if isinstance(error, RegistryFailed):
+            if isinstance(error, RegistryFailed) or digest_of(self._content.blocks(digest), digest.algorithm) == digest:
                 raise
-            self._content.remove(digest)  # damaged, or of another layer: the registry says which
+            self._content.remove(digest)  # damaged; bytes that are right stay, whatever this image says of them
             return False
         return True
 
@@ -117,7 +118,7 @@ class Arrival:
         self._tell("Download complete")
         return True
 
-    def _checked(self) -> Iterator[bytes]:
+    def _checked(self) -> Generator[bytes, None, None]:
         """Give the kept bytes. Raises WrongContent at their end where they are others."""
         hasher, digest, position = Hasher(self._descriptor.digest.algorithm), self._descriptor.digest, 0
         for block in self._content.blocks(digest):
@@ -128,11 +129,12 @@ class Arrival:
         if hasher.digest() != digest:
             raise WrongContent(f"the content is that of {hasher.digest()}, not of {digest}")
 
-    def _unpack(self, blocks: Iterator[bytes]) -> None:
+    def _unpack(self, blocks: Generator[bytes, None, None]) -> None:
         """Unpack, and read to the end what the unpacking had no need of."""
-        self._layers.unpack(self._diff_id, blocks, kept=self._blob)
-        for _ in blocks:
-            pass
+        with closing(blocks):  # a download that is not wanted any more ends here, not when its memory is collected
+            self._layers.unpack(self._diff_id, blocks, kept=self._blob)
+            for _ in blocks:
+                pass
         self._say(self._line("Extracting", self._descriptor.size))
 
     def _blob(self) -> Blob:

@@ -132,7 +132,7 @@ class Cabling:
         networks = self.known.by_id()
         for end in sandbox.endpoints:
             if end.link in links.present():
-                self._try(partial(links.attach, networks[end.network], end))
+                self._try(partial(links.settle, pid, networks[end.network], end))
             else:
                 self._try(partial(links.plug, pid, networks[end.network], end))
         self._try(partial(self._lead, pid, sandbox))

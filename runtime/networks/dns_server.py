@@ -46,6 +46,11 @@ class DnsServer:
         if (place := self._places.pop(gateway, None)) is not None:
             self._background.run(_stop(place))
 
+    def close(self) -> None:
+        """Answer nowhere any more."""
+        for gateway in tuple(self._places):
+            self.leave(gateway)
+
 
 def _bound(gateway: IPv4Address) -> tuple[socket.socket, socket.socket]:
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
@@ -72,6 +77,7 @@ async def _start(resolver: Resolver, udp: socket.socket, tcp: socket.socket) -> 
 async def _stop(place: _Place) -> None:
     place.datagrams.close()
     place.server.close()
+    await asyncio.sleep(0)  # the loop closes the sockets in its next turn
 
 
 class _Questions(asyncio.DatagramProtocol):

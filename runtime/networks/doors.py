@@ -70,6 +70,11 @@ class HostDoors:
         if (door := self._doors.pop((protocol, host, port), None)) is not None:
             self._background.run(_end(door))
 
+    def close_all(self) -> None:
+        """Close every port."""
+        for key in tuple(self._doors):
+            self.close(*key)
+
 
 async def _serve(door: _Door, protocol: str, target: tuple[str, int]) -> None:
     if door.server is not None or door.datagrams is not None:
@@ -98,6 +103,7 @@ async def _end(door: _Door) -> None:
     for task in tuple(door.live):
         task.cancel()
     await asyncio.gather(*door.live, return_exceptions=True)
+    await asyncio.sleep(0)  # the loop closes what it holds in its next turn
     door.sock.close()
 
 

@@ -117,6 +117,10 @@ class ForwardedDoors:
             self._inside.close(protocol, _ALL, port)
             self._forwards.close(forward)
 
+    def close_all(self) -> None:
+        """The daemon ends: what slirp4netns publishes stays, and is led on by rules."""
+        self._inside.close_all()
+
 
 def _all(connection: socket.socket) -> bytes:
     """Read to the end of an answer."""

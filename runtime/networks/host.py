@@ -100,7 +100,9 @@ class Host:
             pending.result()
 
     def close(self) -> None:
-        """Wait for what was begun."""
+        """Stop answering, and wait for what was begun; containers keep what they have."""
+        self.doors.close_all()
+        self._dns.close()
         self._removals.shutdown()
 
     def sweep(self, sandboxes: Iterable[Sandbox]) -> None:

@@ -8,8 +8,6 @@ from runtime import records
 from runtime.errors import Conflict, EngineError, NotFound
 from runtime.networks.model import Network
 
-_SHORTEST = 1
-
 
 class Known:
     """Networks by id; names are unique."""
@@ -45,7 +43,7 @@ class Known:
         found = self._networks.get(reference) or self.find(reference)
         if found is not None:
             return found
-        close = [n for n in self._networks.values() if len(reference) >= _SHORTEST and n.id.startswith(reference)]
+        close = [n for n in self._networks.values() if reference and n.id.startswith(reference)]
         if len(close) > 1:
             raise Conflict(f"network {reference} is ambiguous ({len(close)} matches found based on ID prefix)")
         if not close:

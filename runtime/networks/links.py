@@ -59,6 +59,14 @@ def plug(pid: int, network: Network, endpoint: Endpoint) -> None:
 
 
 def _plug(pid: int, network: Network, endpoint: Endpoint) -> None:
+    with network_of(pid) as space, Netlink() as kernel:
+        kernel.make_pair(endpoint.link, endpoint.interface, packed(endpoint.mac), network.mtu, space)
+    settle(pid, network, endpoint)
+
+
+def settle(pid: int, network: Network, endpoint: Endpoint) -> None:
+    """Set right both ends of a cable that is laid: harmless where they are. Raises OSError; Conflict."""
+
     def arrive() -> None:
         _sysctl(f"ipv6/conf/{endpoint.interface}/disable_ipv6", "1")
         with Netlink() as kernel:
@@ -66,16 +74,9 @@ def _plug(pid: int, network: Network, endpoint: Endpoint) -> None:
             kernel.add_address(endpoint.interface, network.interface(endpoint.address))
             kernel.raise_link(endpoint.interface)
 
+    _sysctl(f"ipv6/conf/{endpoint.link}/disable_ipv6", "1")
     with network_of(pid) as space, Netlink() as kernel:
-        kernel.make_pair(endpoint.link, endpoint.interface, packed(endpoint.mac), network.mtu, space)
-        _sysctl(f"ipv6/conf/{endpoint.link}/disable_ipv6", "1")
         inside(space, arrive)
-    attach(network, endpoint)
-
-
-def attach(network: Network, endpoint: Endpoint) -> None:
-    """Put a cable's host end into its bridge; harmless where it is. Raises OSError."""
-    with Netlink() as kernel:
         kernel.raise_link(endpoint.link, network.bridge)
         kernel.set_hairpin(endpoint.link)
 

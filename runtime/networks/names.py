@@ -94,7 +94,7 @@ def outward(sandbox: Sandbox, networks: Mapping[str, Network]) -> Endpoint | Non
 def zone(sandbox: Sandbox, sandboxes: Iterable[Sandbox], networks: Mapping[str, Network]) -> Zone:
     """What a container's DNS knows: everybody in its user-made networks, itself too, by `name` and `name.network`."""
     known: dict[str, list[IPv4Address]] = {}
-    mine = [end.network for end in sandbox.endpoints]
+    mine = [end.network for end in sandbox.endpoints if end.network in networks]
     for other in sandboxes:
         for end in other.endpoints:
             if end.network not in mine or networks[end.network].fixed:

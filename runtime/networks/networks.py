@@ -51,8 +51,9 @@ class Networks:
 
     def close(self) -> None:
         """Stop answering; containers keep their networks."""
+        with self._lock:
+            self._host.close()
         self._background.close()
-        self._host.close()
 
     def watch(self, listener: Callable[[Collection[str]], None]) -> None:
         """Tell `listener` the ids of containers whose `hosts` text has changed; it is called without the lock."""
@@ -219,16 +220,15 @@ class Networks:
             self._cabling.recover(alive)
 
     def _zone(self, address: str) -> Zone | None:
-        """What the container at an address may know."""
-        with self._lock:
-            networks = self._known.by_id()
-            sandbox = next(
-                (one for one in self._sandboxes.all() if any(str(end.address) == address for end in one.endpoints)),
-                None,
-            )
-            if sandbox is None:
-                return None
-            return names.zone(sandbox, self._sandboxes.all(), networks)
+        """What the container at an address may know.
+
+        Asked by the thread that those with the lock wait for: it takes none, and works on what it sees at one moment.
+        """
+        networks, sandboxes = self._known.by_id(), self._sandboxes.all()
+        for sandbox in sandboxes:
+            if any(str(end.address) == address for end in sandbox.endpoints):
+                return names.zone(sandbox, sandboxes, networks)
+        return None
 
     def _wished(self, wanted: Mapping[str, EndpointWish]) -> dict[str, EndpointWish]:
         """Wishes by network id; those for networks that are gone are left out."""

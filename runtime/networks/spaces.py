@@ -5,8 +5,8 @@ Python has `os.setns` from 3.12 on; before that it is libc's. Source: setns(2), 
 
 import ctypes
 import os
-import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -32,22 +32,13 @@ def network_of(pid: int) -> Iterator[int]:
 
 def inside(space: int, action: Callable[[], T]) -> T:
     """Run a function in a namespace and return what it returns; what it raises is raised here."""
-    results: list[T] = []
-    errors: list[BaseException] = []
 
-    def enter() -> None:
-        try:
-            _enter(space)
-            results.append(action())
-        except BaseException as error:  # handed to the caller's thread
-            errors.append(error)
+    def entered() -> T:
+        _enter(space)
+        return action()
 
-    thread = threading.Thread(target=enter, name="moor-inside")
-    thread.start()
-    thread.join()
-    if errors:
-        raise errors[0]
-    return results[0]
+    with ThreadPoolExecutor(1, "moor-inside") as thread:
+        return thread.submit(entered).result()
 
 
 def _enter(space: int) -> None:

@@ -29,12 +29,6 @@ LAST_RESORTS = (
 RESERVED = MappingProxyType(
     {
         "psycopg": "registry/catalog/",
-        "urllib3": "registry/client/",
-        "click": "runtime/cli/",
-        "dnslib": "runtime/networks/",
-        "h11": "runtime/http/",
-        "isal": "runtime/images/",
-        "zstandard": "runtime/images/",
     }
 )
 MUTABLE_CALLS = frozenset({"list", "dict", "set", "bytearray", "defaultdict", "deque", "OrderedDict", "Counter"})

@@ -17,6 +17,11 @@ VIOLATIONS = {
         import argon2
         import bcrypt
         import boto3
+        import click
+        import dnslib
+        import h11
+        import urllib3
+        import zstandard
         import jwt
         import pydantic
         import sqlalchemy

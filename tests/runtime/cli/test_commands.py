@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.runtime.cli.conftest import Moor
+from tests.runtime.cli.conftest import CODE, Moor, moor_environment
 from tests.runtime.cli.recorder import recording
 
 INFO = (200, {"IndexServerAddress": "registry.test:5000"})
@@ -132,6 +134,21 @@ def test_every_word_can_be_imported_and_says_what_it_does(moor: Moor) -> None:
         assert words
 
 
+DAEMONS = ("api", "http", "containers", "images", "networks", "volumes", "build", "daemon", "doctor", "engine")
+HEAVY = ("starlette", "h11", "urllib3", "asyncio", "email", "http", "tomllib", "sqlalchemy", "dnslib", "zstandard")
+
+
+def test_a_command_starts_without_the_daemons_rooms_and_what_is_heavy(short: Path) -> None:
+    code = "import sys, json; from runtime.cli.main import run; run(['ps']); print(json.dumps(sorted(sys.modules)))"
+    with recording(short, {"GET /containers/json": (200, [])}):
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=moor_environment(short)
+        )
+    loaded = set(json.loads(done.stdout.splitlines()[-1]))
+    assert "runtime.cli.commands.listing" in loaded
+    assert not loaded & {*(f"runtime.{room}" for room in DAEMONS), *HEAVY}
+
+
 def test_a_shell_completes_commands_and_the_daemons_names(short: Path, moor: Moor) -> None:
     listed = (200, [{"Names": ["/web"]}, {"Names": ["/worker"]}, {"Names": ["/db"]}])
     with recording(short, {"GET /containers/json": listed}):
@@ -144,11 +161,6 @@ def test_a_shell_completes_commands_and_the_daemons_names(short: Path, moor: Moo
 
 
 def test_a_reader_that_goes_away_is_no_traceback(short: Path) -> None:
-    import subprocess
-    import sys
-
-    from tests.runtime.cli.conftest import CODE, moor_environment
-
     many = [{"Id": f"{number:064}", "Created": 1, "Size": 1, "RepoTags": [f"x:{number}"]} for number in range(20_000)]
     with recording(short, {"GET /images/json": (200, many)}):
         moor = subprocess.Popen(

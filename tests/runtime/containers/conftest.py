@@ -107,6 +107,7 @@ class Place:
         """Remove every container."""
         for container in self.containers.all():
             self.containers.remove(container, force=True, volumes=True)
+        until(lambda: not any((self.directory / "data/graves").iterdir()))
 
     def leftovers(self) -> list[str]:
         """What there is beside the image: mounts, directories, runtime states, cgroups."""

@@ -85,6 +85,17 @@ def test_a_terminal_echoes_once(bundle: Bundle, tmp_path: Path) -> None:
     assert outcome(process) == ({STDOUT: b"word\r\ngot word\r\ntty\r\n"}, 0)
 
 
+def test_a_terminal_of_ours_changes_no_byte(tmp_path: Path) -> None:
+    """Also before the runtime has made it raw: this one never does."""
+    runtime = tmp_path / "runtime"
+    runtime.write_text("#!/bin/sh\nshift 6; echo $$ > $3.new; mv $3.new $3; echo shown; read x; echo $x\n")
+    runtime.chmod(0o700)
+    command = Command(("true",), terminal=True, stdin=True)
+    process = exec_run.start((str(runtime),), "id", {}, command, tmp_path / "room")
+    feed(process.wires, b"typed\n")
+    assert outcome(process) == ({STDOUT: b"shown\ntyped\n"}, 0)
+
+
 def test_a_terminal_shows_all_of_much_output(bundle: Bundle, tmp_path: Path) -> None:
     process = begin(bundle, tmp_path, "seq", "200000", terminal=True)
     found, _ = outcome(process)

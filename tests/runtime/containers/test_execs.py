@@ -37,9 +37,11 @@ def told() -> Told:
 
 
 @pytest.fixture
-def execs(bundle: Bundle, tmp_path: Path, told: Told) -> Execs:
+def execs(bundle: Bundle, tmp_path: Path, told: Told) -> Iterator[Execs]:
     runc = (require("runc"), "--root", str(bundle.runtime_root))
-    return Execs(lambda: runc, tmp_path / "exec", told)
+    made = Execs(lambda: runc, tmp_path / "exec", told)
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Every way in which a container cannot be made or started: Docker's sentence and exit code, and nothing left of it."""
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -111,6 +112,26 @@ def test_a_start_after_one_that_failed(place: Place) -> None:
     place.containers.start(container)
     assert place.containers.wait(container).result(60).code == 3
     assert container.state.error == ""
+
+
+def test_a_full_disk_does_not_keep_an_end_from_being_noted(
+    place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    container = place.create("sleep", "600")
+    place.containers.start(container)
+    ended = place.containers.wait(container)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", _full)
+        place.containers.kill(container)
+        assert ended.result(60).code == 137
+        assert "its state cannot be written" in caplog.text
+        with pytest.raises(StartFailed, match="No space left on device"):
+            place.containers.start(container)
+    assert container.state.status == "exited"
+
+
+def _full(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_the_programs_are_not_there(make_place: Callable[[], Place], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,6 +74,14 @@ def test_a_paused_container_is_stopped_and_killed(place: Place) -> None:
         assert ended.result(30).code == 137
 
 
+def test_after_a_kill_it_has_ended(place: Place) -> None:
+    for _ in range(5):
+        container = place.create("sleep", "600")
+        place.containers.start(container)
+        place.containers.kill(container)
+        assert (container.state.status, container.state.exit_code) == (EXITED, 137)
+
+
 def test_who_waits_is_told(place: Place) -> None:
     container = place.create("sh", "-c", "exit 4")
     next_exit = place.containers.wait(container, "next-exit")

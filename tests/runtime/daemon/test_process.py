@@ -94,6 +94,19 @@ def test_told_to_stop_it_ends_streams_and_removes_its_socket(engine: RunningEngi
     engine.start()
 
 
+@pytest.mark.slow
+def test_told_to_stop_it_does_not_wait_for_a_registry_that_is_silent(engine: RunningEngine) -> None:
+    silent = engine.namespace.inside(lambda: socket.create_server(("127.0.0.1", 0)))
+    host = f"127.0.0.1:{silent.getsockname()[1]}"
+    with silent, Raw(engine.socket) as client:
+        client.send(b"POST /images/create?fromImage=%b/app&tag=1 HTTP/1.1\r\nHost: x\r\n\r\n" % host.encode())
+        silent.settimeout(WITHIN)
+        with silent.accept()[0]:
+            assert engine.stop() == 0
+            assert "not all work came to its end" in engine.tail()
+    engine.start()
+
+
 def test_killed_it_leaves_nothing_in_the_way_of_the_next(engine: RunningEngine) -> None:
     for _ in range(3):
         engine.kill()

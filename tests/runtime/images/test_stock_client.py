@@ -30,11 +30,11 @@ def engine(server: RunningServer) -> Iterator[RunningEngine]:
 
 
 def sign_in(engine: RunningEngine, server: str) -> None:
-    """Let the docker command have credentials for a server, as `docker login` writes them."""
-    directory = engine.directory / "docker-config"
-    directory.mkdir(exist_ok=True)
+    """Let docker and moor have credentials for a server, as `docker login` writes them."""
     secret = base64.b64encode(f"admin:{ADMIN_PASSWORD}".encode()).decode()
-    (directory / "config.json").write_text(json.dumps({"auths": {server: {"auth": secret}}}))
+    for directory in (engine.directory / "docker-config", engine.directory / "home" / ".docker"):
+        directory.mkdir(exist_ok=True)
+        (directory / "config.json").write_text(json.dumps({"auths": {server: {"auth": secret}}}))
 
 
 def test_pull_push_and_search(server: RunningServer, engine: RunningEngine, layout: Layout) -> None:
@@ -48,6 +48,9 @@ def test_pull_push_and_search(server: RunningServer, engine: RunningEngine, layo
     engine.docker("tag", name, f"{server.host}/stock/pushed:2")
     assert "2: digest: sha256:" in engine.docker("push", f"{server.host}/stock/pushed:2")
     assert "stock/pushed" in engine.docker("search", f"{server.host}/pushed")
+    engine.docker("rmi", name, f"{server.host}/stock/pushed:2")
+    assert f"Status: Downloaded newer image for stock/busybox:1\n{name}" in engine.moor("pull", name)
+    assert "1: digest: sha256:" in engine.moor("push", name)
     listed = json.loads(engine.docker("manifest", "inspect", "--insecure", name))
     assert len(listed["layers"]) == 2
 

@@ -1,1 +1,1 @@
-"""The networks, in namespaces of the tests' own."""
+"""Networks of containers, in a network namespace that each test makes."""

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.parts.server import ADMIN_PASSWORD
 from tests.runtime.tour.clients import Client
-from tests.runtime.tour.conftest import BUSYBOX
+from tests.runtime.tour.conftest import BUSYBOX, Place
 
 pytestmark = pytest.mark.e2e
 
@@ -99,3 +100,31 @@ def test_progress_moves_on_a_terminal_and_the_terminal_is_whole_after_an_error(c
     with client.terminal("run", "-it", "--rm", *OPTIONS, BUSYBOX, "nosuch") as terminal:
         assert terminal.wait() == 127
         assert "executable file not found" in terminal.seen
+
+
+def test_a_password_is_asked_for_and_not_shown(client: Client, place: Place) -> None:
+    with client.terminal("login", place.registry.host) as terminal:
+        terminal.expect("Username: ")
+        terminal.type("admin\r")
+        terminal.expect("Password: ")
+        terminal.type(f"{ADMIN_PASSWORD}\r")
+        terminal.expect("Login Succeeded")
+        assert terminal.wait() == 0
+        assert ADMIN_PASSWORD not in terminal.seen
+    again = client("login", place.registry.host)
+    assert again.status == 0 and "Login Succeeded" in again.out
+
+
+def test_bars_move_and_the_last_lines_stay(client: Client, place: Place) -> None:
+    name = f"{place.registry.host}/bars/{client.name}:1"
+    client.ok("login", "-u", "admin", "--password-stdin", place.registry.host, stdin=ADMIN_PASSWORD)
+    client.ok("tag", BUSYBOX, name)
+    with client.terminal("push", name) as terminal:
+        terminal.expect("Preparing")
+        terminal.expect("digest: sha256:")
+        assert terminal.wait() == 0
+    with client.terminal("pull", name) as terminal:
+        terminal.expect("Pulling from")
+        terminal.expect("Status: Image is up to date for|Status: Downloaded newer image for")
+        assert terminal.wait() == 0
+    client.ok("rmi", name)

@@ -1,6 +1,7 @@
 """Clients at containers' streams: terminals, detaching, silence, vanishing; by the stock docker command and by hand."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -232,6 +233,23 @@ def test_a_client_that_does_not_read_holds_up_its_container_and_not_the_daemon(e
     assert len(data) > MEBIBYTE // 4
     assert set(unframed(data)) == {1}
     talk.close()
+
+
+def test_silent_clients_of_every_kind_cost_the_daemon_no_memory(engine: RunningEngine) -> None:
+    name = begun(engine, "sh", "-c", "while :; do echo line; done")
+    one = created_exec(engine, name, "cat", "/dev/zero")
+    before = memory(engine)
+    clients = [
+        Talk(engine, "GET", f"/containers/{name}/logs?follow=1&stdout=1", upgrade=False),
+        Talk(engine, "GET", f"/containers/{name}/export", upgrade=False),
+        Talk(engine, "POST", f"/exec/{one}/start", {"Detach": False}),
+    ]
+    for _ in range(30):
+        assert memory(engine) < before + 16 * MEBIBYTE
+        time.sleep(0.1)
+    for client in clients:
+        client.close()
+    poll(lambda: engine.docker("exec", name, "echo", "alive") == "alive")
 
 
 def test_exec_s_of_another_time(engine: RunningEngine) -> None:
