@@ -97,6 +97,7 @@ _MISSING: Mapping[str, str] = MappingProxyType(
         "keep-git-dir": "the engine does not fetch git repositories; clone it in a RUN step",
         "security": "the engine runs build steps with the default confinement only; leave --security out",
         "device": "the engine gives build steps no devices; leave --device out",
+        "exclude": "--exclude is not there; leave files out by .dockerignore, or copy what is wanted",
         "parents": "COPY --parents is not there; copy each directory by its own COPY",
     }
 )

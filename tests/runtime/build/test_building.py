@@ -6,11 +6,8 @@ import gzip
 import io
 import json
 import lzma
-import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -26,7 +23,6 @@ from tests.runtime.build.builds import build, context, leftovers
 
 pytestmark = pytest.mark.e2e
 
-WITHIN = 60.0
 EVERYTHING = """\
 ARG VERSION=latest
 FROM busybox:$VERSION AS one
@@ -75,21 +71,6 @@ def serving(directory: Path) -> Iterator[int]:
             server.shutdown()
 
 
-def until(holds: Callable[[], bool], what: str) -> None:
-    """Wait until something is so."""
-    limit = time.monotonic() + WITHIN
-    while not holds():
-        assert time.monotonic() < limit, f"{what} did not come true in time"
-        time.sleep(0.05)
-
-
-def received(client: socket.socket) -> bytes:
-    """Read what comes next of an answer that is not at its end."""
-    data = client.recv(65536)
-    assert data, "the answer ended"
-    return data
-
-
 def inspected(engine: RunningEngine, name: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(engine.request("GET", f"/images/{name}/json")[1])
     return found
@@ -106,7 +87,7 @@ def test_stock_docker_builds_every_instruction(engine: RunningEngine, tmp_path: 
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(content)
     (tmp_path / "Dockerfile").write_text(EVERYTHING)
-    said = engine.docker("build", "--network", "none", "--tag", "every:1", "--label", "z=1", tmp_path)
+    said = engine.docker("build", "--no-cache", "--network", "none", "--tag", "every:1", "--label", "z=1", tmp_path)
     assert "1 two x x\na\nb\n" in said
     assert "Successfully tagged every:1" in said
     assert engine.docker("run", "--rm", "--network", "none", "every:1") == "built"
@@ -237,38 +218,6 @@ def test_archives_that_are_added(engine: RunningEngine) -> None:
     assert len(listed.split()) == 6
 
 
-def test_a_client_that_goes_away_ends_its_build(engine: RunningEngine) -> None:
-    body = context("FROM busybox\nRUN echo begun; sleep 600\n")
-    client = socket.socket(socket.AF_UNIX)
-    client.settimeout(WITHIN)
-    client.connect(str(engine.socket))
-    head = f"POST /build?networkmode=none HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
-    client.sendall(head.encode() + body)
-    said = b""
-    while b'"begun\\n"' not in said:
-        said += received(client)
-    client.close()
-    until(lambda: leftovers(engine) == [], "the end of the build")
-
-
-def test_a_client_that_goes_away_while_it_sends(engine: RunningEngine) -> None:
-    client = socket.socket(socket.AF_UNIX)
-    client.connect(str(engine.socket))
-    client.sendall(b"POST /build HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n")
-    client.sendall(context("FROM busybox\n", {"big": bytes(100_000)})[:50_000])
-    client.close()
-    until(lambda: leftovers(engine) == [], "the end of the build")
-
-
-def test_builds_at_the_same_time(engine: RunningEngine) -> None:
-    body = context(EVERYTHING, FILES)
-    with ThreadPoolExecutor(4) as pool:
-        built = list(pool.map(lambda n: build(engine, body, t=f"many:{n}", nocache="1"), range(4)))
-    assert len({each.image for each in built}) == 4
-    assert in_image(engine, "many:3", "cat", "/work/x/out.txt") == "built"
-    assert leftovers(engine) == []
-
-
 def test_files_are_fetched(engine: RunningEngine, tmp_path: Path) -> None:
     (tmp_path / "f.txt").write_text("fetched\n")
     with serving(tmp_path) as port, engine.namespace.let_in(port):
@@ -285,24 +234,6 @@ def test_files_are_fetched(engine: RunningEngine, tmp_path: Path) -> None:
         (tmp_path / "Remote").write_text("FROM busybox\nRUN echo from-remote\n")
         assert "from-remote\n" in build(engine, b"", remote=f"{url}/Remote").text
     assert "does not fetch git" in build(engine, b"", remote="https://example.invalid/a.git").error
-
-
-def test_a_killed_daemon_leaves_nothing_of_a_build(base: Path) -> None:
-    with start_engine() as own:
-        own.docker("load", "--input", base)
-        body = context("FROM busybox\nRUN true\nRUN echo begun; sleep 600\n")
-        client = socket.socket(socket.AF_UNIX)
-        client.settimeout(WITHIN)
-        client.connect(str(own.socket))
-        head = f"POST /build?networkmode=none HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
-        client.sendall(head.encode() + body)
-        said = b""
-        while b'"begun\\n"' not in said:
-            said += received(client)
-        own.kill()
-        client.close()
-        own.start()
-        until(lambda: leftovers(own) == [], "an empty data root")
 
 
 def test_the_cache_is_pruned(base: Path) -> None:

@@ -54,6 +54,7 @@ def test_arguments_before_the_first_stage() -> None:
         ("FROM a\nCOPY --chown=1 --chown=2 a b\n", "duplicate flag specified: chown"),
         ("FROM a\nCOPY --chown a b\n", "missing a value on flag: chown"),
         ("FROM a\nCOPY --link=x a b\n", "expecting boolean value for flag link, not: x"),
+        ("FROM a\nCOPY --exclude=x a b\n", "--exclude is not there"),
         ("FROM a\nENV =b\n", "ENV names can not be blank"),
         ("FROM a\n" + "RUN x\n" * 1000, "more than 1000 instructions"),
     ],
