@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from runtime.build.builder import Builder
 from runtime.config import Settings
-from runtime.containers.attach import Attachments
+from runtime.containers.archives.files import Files
 from runtime.containers.containers import Containers
-from runtime.containers.execs import Execs
-from runtime.containers.files import Files
 from runtime.containers.networking import Connections
+from runtime.containers.streams.attach import Attachments
+from runtime.containers.streams.execs import Execs
 from runtime.events import Events
 from runtime.images.images import Images
 from runtime.images.pull import Puller

@@ -16,8 +16,8 @@ from starlette.types import ASGIApp
 from runtime.api.call import Call
 from runtime.api.streams import download
 from runtime.api.uploads import Upload
-from runtime.containers import archive
-from runtime.containers.archive_process import PathStat
+from runtime.containers.archives import archive
+from runtime.containers.archives.archive_process import PathStat
 from runtime.containers.model import Container
 from runtime.errors import BadParameter
 

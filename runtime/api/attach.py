@@ -10,12 +10,12 @@ from runtime.api.call import Call
 from runtime.api.pump import Ending, pump
 from runtime.api.states import must_attach
 from runtime.api.streams import STDERR, STDOUT, Hijacked, frame
-from runtime.containers import detach
-from runtime.containers.attach import Attachment, HungUp
-from runtime.containers.detach import DetachKeys
-from runtime.containers.logs import LogReader, Selection
 from runtime.containers.model import CREATED, Container
-from runtime.containers.wires import Wires
+from runtime.containers.streams import detach
+from runtime.containers.streams.attach import Attachment, HungUp
+from runtime.containers.streams.detach import DetachKeys
+from runtime.containers.streams.logs import LogReader, Selection
+from runtime.containers.streams.wires import Wires
 from runtime.errors import BadParameter, Conflict
 from runtime.http.duplex import Duplex
 

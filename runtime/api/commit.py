@@ -6,7 +6,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
 
 from runtime.api.call import Call
-from runtime.containers.commit import Wish, commit
+from runtime.containers.archives.commit import Wish, commit
 from runtime.containers.model import DEAD, RUNNING, Container
 from runtime.errors import BadParameter, Conflict, EngineError
 from runtime.images.image import Image

@@ -12,8 +12,9 @@ from starlette.types import ASGIApp
 
 from runtime.api.call import Call
 from runtime.containers import inspect as inspecting
-from runtime.containers import limits, listing
+from runtime.containers import listing
 from runtime.containers.model import Container
+from runtime.containers.specification import limits
 from runtime.engine import Engine
 from runtime.errors import BadParameter, EngineError, NotFound
 from storage.digest import Digest

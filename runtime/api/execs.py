@@ -10,10 +10,10 @@ from runtime.api.call import Call
 from runtime.api.pump import Ending, pump
 from runtime.api.states import must_run
 from runtime.api.streams import STDERR, STDOUT, Hijacked, frame
-from runtime.containers import detach, exec_process
-from runtime.containers.detach import DetachKeys
-from runtime.containers.exec_run import Process
-from runtime.containers.execs import Exec
+from runtime.containers.streams import detach, exec_process
+from runtime.containers.streams.detach import DetachKeys
+from runtime.containers.streams.exec_run import Process
+from runtime.containers.streams.execs import Exec
 from runtime.errors import EngineError, NotFound
 from runtime.http.duplex import Duplex
 

@@ -11,9 +11,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from runtime.api.call import Call
 from runtime.api.pump import readable
 from runtime.api.streams import MULTIPLEXED, MULTIPLEXED_SINCE, RAW, STDERR, STDOUT, Answer, frame
-from runtime.containers.inotify import Watch
-from runtime.containers.logs import Entry, LogReader, Selection, shown
 from runtime.containers.model import DEAD, Container, Exit
+from runtime.containers.streams.inotify import Watch
+from runtime.containers.streams.logs import Entry, LogReader, Selection, shown
 from runtime.errors import BadParameter, Conflict
 
 _SECOND = 10**9

@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager, suppress
 from enum import Enum
 
 from runtime.api.streams import frame
-from runtime.containers.detach import DetachKeys
-from runtime.containers.wires import BLOCK, Input, Output, Wires
+from runtime.containers.streams.detach import DetachKeys
+from runtime.containers.streams.wires import BLOCK, Input, Output, Wires
 from runtime.http.duplex import Duplex
 
 ROOM = 256 * 1024

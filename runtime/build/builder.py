@@ -19,8 +19,8 @@ from runtime.build.stage import StageBuild
 from runtime.build.state import State
 from runtime.build.workspace import Workspaces
 from runtime.config import Settings
-from runtime.containers.attach import Attachments
 from runtime.containers.containers import Containers
+from runtime.containers.streams.attach import Attachments
 from runtime.images import choice
 from runtime.images.image import Image
 from runtime.images.images import Images

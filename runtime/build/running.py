@@ -15,10 +15,10 @@ from typing import Any, Protocol
 from runtime.build import configure
 from runtime.build.parser import Instruction, chomped
 from runtime.build.state import State
-from runtime.containers.attach import Attachments
 from runtime.containers.containers import Containers
 from runtime.containers.model import Container
-from runtime.containers.wires import gather
+from runtime.containers.streams.attach import Attachments
+from runtime.containers.streams.wires import gather
 from runtime.errors import EngineError, NotFound
 from runtime.images.images import Images
 from storage.digest import Digest

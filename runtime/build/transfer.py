@@ -22,8 +22,9 @@ from runtime.build import configure, trees
 from runtime.build.checks import flags
 from runtime.build.expand import Rules, expand
 from runtime.build.parser import Heredoc, Instruction, chomped
-from runtime.containers import archive, users
-from runtime.containers.archive_process import View
+from runtime.containers.archives import archive
+from runtime.containers.archives.archive_process import View
+from runtime.containers.specification import users
 from runtime.errors import BadParameter, EngineError
 from runtime.images.compression import BLOCK, Compression, detect, unpacked
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from runtime.containers.rooted import open_inside
+from runtime.containers.specification.rooted import open_inside
 from runtime.errors import BadParameter
 from runtime.images.unpack_input import permitted
 

@@ -14,9 +14,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.containers import settled
 from runtime.containers.model import Container
 from runtime.containers.oci_runtime import OciRuntime
+from runtime.containers.specification import settled
 from runtime.errors import EngineError
 
 ATTACH = "attach"

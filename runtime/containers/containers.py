@@ -11,10 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from runtime.config import Settings
-from runtime.containers import creation, endings, recovery, signals, updates
+from runtime.containers import creation, endings, recovery, updates
 from runtime.containers.endings import Endings
-from runtime.containers.exec_process import Command
-from runtime.containers.execs import Execs, Target
 from runtime.containers.health import Health
 from runtime.containers.inside import exec_target
 from runtime.containers.model import PAUSED, RESTARTING, RUNNING, Container, Exit
@@ -23,6 +21,9 @@ from runtime.containers.neighbours import Cables, Stores, Streams
 from runtime.containers.oci_runtime import plain
 from runtime.containers.rootfs import Roots
 from runtime.containers.services import Services
+from runtime.containers.specification import signals
+from runtime.containers.streams.exec_process import Command
+from runtime.containers.streams.execs import Execs, Target
 from runtime.errors import BadParameter, Conflict, EngineError, NotFound, NotModified
 from runtime.events import Events
 from runtime.images.images import Images

@@ -13,9 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from runtime.containers import limits, mounts, rootfs, settled, volumes
+from runtime.containers import rootfs, volumes
 from runtime.containers.model import Container, Mount
 from runtime.containers.services import Services
+from runtime.containers.specification import limits, mounts, settled
 from runtime.errors import BadParameter, EngineError, NotFound
 from runtime.images.image import Image
 from storage import durable

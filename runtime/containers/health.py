@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from runtime.containers.exec_process import Command
 from runtime.containers.model import Container
+from runtime.containers.streams.exec_process import Command
 from runtime.errors import EngineError
 from runtime.moments import rfc3339
 

@@ -1,10 +1,10 @@
 """What other processes in a running container need of it: its own process's settings, and who its users are."""
 
-from runtime.containers import users
-from runtime.containers.execs import Target, process_of
 from runtime.containers.model import PAUSED, Container
 from runtime.containers.services import Services
-from runtime.containers.users import User
+from runtime.containers.specification import users
+from runtime.containers.specification.users import User
+from runtime.containers.streams.execs import Target, process_of
 from runtime.errors import Conflict
 
 

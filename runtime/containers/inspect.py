@@ -7,9 +7,9 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runtime.containers import spec
 from runtime.containers.health import Health
 from runtime.containers.model import PAUSED, RESTARTING, RUNNING, Container, Mount
+from runtime.containers.specification import spec
 from runtime.moments import rfc3339
 
 

@@ -15,11 +15,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from runtime import programs
-from runtime.containers import capabilities, etc_files, groups, rootfs, security, spec, users, volumes
+from runtime.containers import etc_files, rootfs, volumes
 from runtime.containers.conmon import ATTACH, CreateFailed, exit_file
 from runtime.containers.model import CREATED, EXITED, RUNNING, Container, State
 from runtime.containers.oci_runtime import plain
 from runtime.containers.services import Services, log
+from runtime.containers.specification import capabilities, groups, security, spec, users
 from runtime.errors import Conflict, EngineError, Unavailable
 from runtime.programs import ProgramFailed
 

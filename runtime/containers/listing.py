@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from runtime.containers import spec
 from runtime.containers.health import STARTING, Health
 from runtime.containers.inspect import mount_point
 from runtime.containers.model import CREATED, EXITED, PAUSED, RESTARTING, RUNNING, Container
+from runtime.containers.specification import spec
 from runtime.errors import BadParameter
 from runtime.moments import parse_rfc3339
 

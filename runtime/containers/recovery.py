@@ -14,11 +14,12 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from runtime.containers import creation, groups, launch, model, restart, rootfs, volumes
+from runtime.containers import creation, launch, model, restart, rootfs, volumes
 from runtime.containers.conmon import ATTACH, exit_file
 from runtime.containers.endings import Endings
 from runtime.containers.model import EXITED, PAUSED, RESTARTING, RUNNING, Container
 from runtime.containers.services import Services, log
+from runtime.containers.specification import groups
 from runtime.containers.supervisor import processes_of, supervises
 from runtime.errors import BadParameter, Conflict, EngineError
 

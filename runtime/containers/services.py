@@ -8,15 +8,16 @@ from pathlib import Path
 
 from runtime import programs
 from runtime.config import Settings
-from runtime.containers import capabilities, oci_runtime
+from runtime.containers import oci_runtime
 from runtime.containers.conmon import Conmon
-from runtime.containers.limits import Abilities
 from runtime.containers.model import Container
 from runtime.containers.names import Register
 from runtime.containers.neighbours import Cables, Stores, Streams
 from runtime.containers.oci_runtime import OciRuntime
 from runtime.containers.rootfs import Roots
-from runtime.containers.seccomp import Seccomp
+from runtime.containers.specification import capabilities
+from runtime.containers.specification.limits import Abilities
+from runtime.containers.specification.seccomp import Seccomp
 from runtime.events import Event, Events
 from runtime.images.images import Images
 from storage.digest import Digest

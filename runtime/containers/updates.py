@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from runtime.containers import limits, settled
 from runtime.containers.model import Container
 from runtime.containers.oci_runtime import plain
 from runtime.containers.services import Services
+from runtime.containers.specification import limits, settled
 from runtime.errors import BadParameter, EngineError
 from runtime.programs import ProgramFailed
 

@@ -5,10 +5,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from runtime.containers import rootfs
-from runtime.containers.copying import copy_tree
+from runtime.containers.archives.copying import copy_tree
 from runtime.containers.model import Container, Mount
-from runtime.containers.rooted import open_inside
 from runtime.containers.services import Services
+from runtime.containers.specification.rooted import open_inside
 from runtime.errors import EngineError
 
 

@@ -9,11 +9,11 @@ from contextlib import ExitStack, closing, contextmanager
 
 from runtime.build.builder import Builder
 from runtime.config import Settings
-from runtime.containers.attach import Attachments
+from runtime.containers.archives.files import Files
 from runtime.containers.containers import Containers
-from runtime.containers.files import Files
 from runtime.containers.networking import Connections, ContainerNetworks
 from runtime.containers.stored import ContainerVolumes
+from runtime.containers.streams.attach import Attachments
 from runtime.engine import Engine
 from runtime.events import Events
 from runtime.images.content import Content

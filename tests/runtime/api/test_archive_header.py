@@ -7,7 +7,7 @@ import stat
 import pytest
 
 from runtime.api.archive import go_mode, header
-from runtime.containers.archive_process import PathStat
+from runtime.containers.archives.archive_process import PathStat
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import pytest
 
 from runtime.api.pump import ROOM, Ending, Spool, pump
-from runtime.containers.detach import USUAL, DetachKeys
-from runtime.containers.wires import STDERR, STDOUT, Pipe, Wires
+from runtime.containers.streams.detach import USUAL, DetachKeys
+from runtime.containers.streams.wires import STDERR, STDOUT, Pipe, Wires
 from runtime.http.duplex import Duplex, Hangups
 
 BOTH = frozenset({STDOUT, STDERR})

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from runtime.containers.wires import Wires, gather
+from runtime.containers.streams.wires import Wires, gather
 from tests.parts.bundles import PATIENCE
 
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from runtime.config import Settings
-from runtime.containers.attach import Attachments
 from runtime.containers.containers import Containers
 from runtime.containers.model import Container
 from runtime.containers.neighbours import NoNetworks
+from runtime.containers.streams.attach import Attachments
 from runtime.events import Event, Events
 from runtime.images.content import Content
 from runtime.images.images import Images

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from runtime.containers import archive
-from runtime.containers.archive_process import View
-from runtime.containers.jail import Bind
+from runtime.containers.archives import archive
+from runtime.containers.archives.archive_process import View
+from runtime.containers.archives.jail import Bind
 from runtime.errors import BadParameter, EngineError, Forbidden, NotFound
 from tests.parts.tools import require_root
 from tests.runtime.containers.clients import descriptors

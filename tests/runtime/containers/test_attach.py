@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime.containers.attach import Attachments, HungUp
-from runtime.containers.wires import STDERR, STDOUT
+from runtime.containers.streams.attach import Attachments, HungUp
+from runtime.containers.streams.wires import STDERR, STDOUT
 from runtime.errors import Conflict, EngineError
 from tests.parts.bundles import PATIENCE, Bundle, new_bundle
 from tests.runtime.containers.clients import Shown, feed, poll, read_all

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.containers.changes import ADDED, DELETED, MODIFIED, changes
+from runtime.containers.archives.changes import ADDED, DELETED, MODIFIED, changes
 from runtime.errors import EngineError
 from tests.parts.commands import run
 from tests.parts.tools import require_root

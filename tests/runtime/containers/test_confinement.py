@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runtime.containers import capabilities
+from runtime.containers.specification import capabilities
 from runtime.errors import BadParameter, EngineError
 from tests.runtime.containers.conftest import Place, load_archive, output_of
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.containers.detach import USUAL, DetachKeys, parse
+from runtime.containers.streams.detach import USUAL, DetachKeys, parse
 from runtime.errors import BadParameter
 
 

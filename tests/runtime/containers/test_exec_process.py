@@ -2,8 +2,8 @@
 
 import pytest
 
-from runtime.containers.exec_process import Command, ExecFailed, document, environment, failure, parse
-from runtime.containers.users import User
+from runtime.containers.specification.users import User
+from runtime.containers.streams.exec_process import Command, ExecFailed, document, environment, failure, parse
 from runtime.errors import BadParameter, Conflict
 
 BASE = {

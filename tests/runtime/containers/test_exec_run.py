@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from runtime.containers import exec_process, exec_run
-from runtime.containers.exec_process import Command, ExecFailed
-from runtime.containers.exec_run import Process
-from runtime.containers.users import User
-from runtime.containers.wires import STDERR, STDOUT
+from runtime.containers.specification.users import User
+from runtime.containers.streams import exec_process, exec_run
+from runtime.containers.streams.exec_process import Command, ExecFailed
+from runtime.containers.streams.exec_run import Process
+from runtime.containers.streams.wires import STDERR, STDOUT
 from runtime.errors import Conflict
 from tests.parts.bundles import PATIENCE, Bundle, running
 from tests.parts.tools import require

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from runtime.containers.exec_process import Command, ExecFailed
-from runtime.containers.execs import Execs, Target, process_of
-from runtime.containers.users import User
+from runtime.containers.specification.users import User
+from runtime.containers.streams.exec_process import Command, ExecFailed
+from runtime.containers.streams.execs import Execs, Target, process_of
 from runtime.errors import BadParameter, Conflict, EngineError, NotFound
 from tests.parts.bundles import Bundle, running
 from tests.parts.tools import require

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime.containers import limits
-from runtime.containers.limits import Abilities
+from runtime.containers.specification import limits
+from runtime.containers.specification.limits import Abilities
 from runtime.errors import BadParameter
 
 NONE = Abilities(False, False, False, False)

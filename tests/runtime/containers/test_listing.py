@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from runtime.containers import inspect, listing, settled
+from runtime.containers import inspect, listing
 from runtime.containers.health import HEALTHY, Health
 from runtime.containers.listing import labelled, status
 from runtime.containers.model import EXITED, PAUSED, RESTARTING, RUNNING, Container, Mount, State
+from runtime.containers.specification import settled
 from runtime.errors import BadParameter, NotFound
 
 SECOND = 10**9

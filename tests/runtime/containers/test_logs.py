@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.containers import logs
-from runtime.containers.inotify import Watch
-from runtime.containers.logs import Entry, LogReader, Selection
-from runtime.containers.wires import STDERR, STDOUT
+from runtime.containers.streams import logs
+from runtime.containers.streams.inotify import Watch
+from runtime.containers.streams.logs import Entry, LogReader, Selection
+from runtime.containers.streams.wires import STDERR, STDOUT
 from runtime.moments import parse_rfc3339, rfc3339
 
 T0 = parse_rfc3339("2026-01-02T03:04:05.000000006Z")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from runtime.containers.model import Mount
-from runtime.containers.mounts import bind, mount, wanted
+from runtime.containers.specification.mounts import bind, mount, wanted
 from runtime.errors import BadParameter
 
 

@@ -18,12 +18,12 @@ from pathlib import Path
 import pytest
 
 from runtime.containers import model
-from runtime.containers.attach import Attachments
 from runtime.containers.conmon import Conmon, exit_file
 from runtime.containers.model import CREATED, EXITED, PAUSED, RUNNING, State
 from runtime.containers.neighbours import NoNetworks
 from runtime.containers.oci_runtime import OciRuntime
 from runtime.containers.rootfs import Roots
+from runtime.containers.streams.attach import Attachments
 from tests.runtime.containers.conftest import Place, output_of, until
 
 pytestmark = pytest.mark.faults

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from runtime.containers import capabilities
-from runtime.containers.seccomp import Seccomp
+from runtime.containers.specification import capabilities
+from runtime.containers.specification.seccomp import Seccomp
 from runtime.errors import BadParameter
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from runtime.containers import settled
+from runtime.containers.specification import settled
 from runtime.errors import BadParameter
 
 ID = "0123456789abcdef" * 4

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.containers.users import User, find
+from runtime.containers.specification.users import User, find
 from runtime.errors import BadParameter
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\nweb:x:33:33:web:/var/www:/bin/sh\n# note\n\nodd:x:7\nbig:x:99999999999:1::/:\n"

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from runtime.containers.wires import STDOUT, Terminal
+from runtime.containers.streams.wires import STDOUT, Terminal
 
 
 @pytest.mark.parametrize(

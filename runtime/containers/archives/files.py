@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from runtime.containers import rootfs, users, volumes
-from runtime.containers.archive_process import View
-from runtime.containers.changes import Change, changes
-from runtime.containers.jail import Bind
+from runtime.containers import rootfs, volumes
+from runtime.containers.archives.archive_process import View
+from runtime.containers.archives.changes import Change, changes
+from runtime.containers.archives.jail import Bind
 from runtime.containers.model import Container
 from runtime.containers.services import Services
+from runtime.containers.specification import users
 from runtime.errors import EngineError
 
 PLACE = "files"

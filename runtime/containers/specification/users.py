@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.containers.rooted import read_inside
+from runtime.containers.specification.rooted import read_inside
 from runtime.errors import BadParameter
 
 _LIMIT = 2**20

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.containers import devices, groups, limits, security
 from runtime.containers.model import Container, Mount
-from runtime.containers.users import User
+from runtime.containers.specification import devices, groups, limits, security
+from runtime.containers.specification.users import User
 
 _MASKED = (
     "/proc/asound",

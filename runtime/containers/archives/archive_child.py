@@ -13,9 +13,9 @@ import sys
 import zlib  # noqa: F401  # tarfile imports it when it meets an error, and by then there is nothing to import from
 from typing import Any
 
-from runtime.containers.archive_pack import Packer
-from runtime.containers.archive_unpack import Copy, Rules
-from runtime.containers.jail import Bind, enter
+from runtime.containers.archives.archive_pack import Packer
+from runtime.containers.archives.archive_unpack import Copy, Rules
+from runtime.containers.archives.jail import Bind, enter
 from runtime.images.unpack_child import TROUBLE, unpack
 from runtime.images.unpack_input import Input, Refused
 

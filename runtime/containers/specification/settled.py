@@ -9,9 +9,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from runtime.containers import capabilities, limits, security
-from runtime.containers.fields import CONFIG, HOST, checked, is_number, is_text_map, is_texts
-from runtime.containers.signals import number as signal_number
+from runtime.containers.specification import capabilities, limits, security
+from runtime.containers.specification.fields import CONFIG, HOST, checked, is_number, is_text_map, is_texts
+from runtime.containers.specification.signals import number as signal_number
 from runtime.errors import BadParameter
 
 _HOSTNAME = re.compile(r"[a-zA-Z0-9_.-]{0,253}")

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runtime.containers.jail import Bind
-from runtime.containers.wires import Pipe
+from runtime.containers.archives.jail import Bind
+from runtime.containers.streams.wires import Pipe
 from runtime.errors import BadParameter, EngineError, Forbidden, NotFound
 
 STALL = 300.0
@@ -26,8 +26,10 @@ STALL = 300.0
 PATH_LIMIT = 4095
 
 _ANSWERS_LIMIT = 64 * 1024
-_LIBRARY = str(Path(__file__).parents[2])
-_PROGRAM = "import sys; sys.path.append(sys.argv.pop(1)); from runtime.containers.archive_child import main; main()"
+_LIBRARY = str(Path(__file__).parents[3])
+_PROGRAM = (
+    "import sys; sys.path.append(sys.argv.pop(1)); from runtime.containers.archives.archive_child import main; main()"
+)
 _ENOENT, _ENOTDIR, _EROFS = 2, 20, 30
 
 

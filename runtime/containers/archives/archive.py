@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from runtime.containers.archive_input import plain
-from runtime.containers.archive_process import STALL, Child, PathStat, View
+from runtime.containers.archives.archive_input import plain
+from runtime.containers.archives.archive_process import STALL, Child, PathStat, View
 from runtime.errors import EngineError
 
 

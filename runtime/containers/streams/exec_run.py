@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runtime.containers.exec_process import Command, failure
-from runtime.containers.inotify import Watch
-from runtime.containers.wires import STDERR, STDOUT, Pipe, Terminal, Wires, gather
+from runtime.containers.streams.exec_process import Command, failure
+from runtime.containers.streams.inotify import Watch
+from runtime.containers.streams.wires import STDERR, STDOUT, Pipe, Terminal, Wires, gather
 from runtime.errors import EngineError
 
 START_WITHIN = 60.0

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runtime.containers.wires import Packets, Wires
+from runtime.containers.streams.wires import Packets, Wires
 from runtime.errors import Conflict, EngineError
 
 _CONNECT_WITHIN = 10

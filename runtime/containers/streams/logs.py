@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from runtime.containers.wires import STDERR, STDOUT
+from runtime.containers.streams.wires import STDERR, STDOUT
 from runtime.moments import parse_rfc3339, rfc3339
 
 BLOCK = 64 * 1024

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from runtime.containers import exec_process, exec_run
-from runtime.containers.exec_process import CANNOT_INVOKE, Command, ExecFailed
-from runtime.containers.exec_run import Process
-from runtime.containers.users import User
-from runtime.containers.wires import gather
+from runtime.containers.specification.users import User
+from runtime.containers.streams import exec_process, exec_run
+from runtime.containers.streams.exec_process import CANNOT_INVOKE, Command, ExecFailed
+from runtime.containers.streams.exec_run import Process
+from runtime.containers.streams.wires import gather
 from runtime.errors import Conflict, EngineError, NotFound
 
 KEPT_FOR = 300.0

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.containers.users import User
+from runtime.containers.specification.users import User
 from runtime.errors import BadParameter, Conflict, EngineError
 
 CANNOT_INVOKE = 126
