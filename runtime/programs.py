@@ -21,6 +21,7 @@ PACKAGES: Mapping[str, str] = MappingProxyType(
         "unshare": "util-linux",
         "nsenter": "util-linux",
         "mount": "mount",
+        "umount": "mount",
         "ps": "procps",
         "newuidmap": "uidmap",
         "slirp4netns": "slirp4netns",

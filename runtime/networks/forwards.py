@@ -95,9 +95,9 @@ class ForwardedDoors:
             forwards.close(forward)
 
     def open(self, protocol: str, host: str, port: int) -> None:
-        """Take a port of the machine; nothing is taken of IPv6. Raises OSError where it is taken."""
+        """Take a port of the machine. Raises OSError where it is taken, or the address is IPv6."""
         if ":" in host:
-            return
+            raise OSError(errno.EAFNOSUPPORT, "slirp4netns publishes on IPv4 addresses only")
         self._inside.open(protocol, _ALL, port)
         try:
             self._open[protocol, host, port] = self._forwards.open(protocol, host, port)

@@ -1,7 +1,7 @@
 """Opens files below a root as a process chrooted there would, so that no link of an image leads out of it.
 
 openat2(2) with RESOLVE_IN_ROOT: absolute links and `..` stay inside, /proc's magic links are refused. Only regular
-files are read, without waiting (a FIFO named /etc/passwd), and only so much of them.
+files are opened for reading (a device or a FIFO named /etc/passwd is looked at and left), and only so much is read.
 """
 
 import ctypes
@@ -36,15 +36,17 @@ def read_inside(root: Path, path: str, limit: int) -> bytes:
     except OSError:
         return b""
     try:
-        fd = open_inside(directory, path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        place = open_inside(directory, path, os.O_PATH)
     except OSError:
         return b""
     finally:
         os.close(directory)
     try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
+        if not stat.S_ISREG(os.fstat(place).st_mode):
             return b""
-        with open(fd, "rb", closefd=False) as file:  # a descriptor, not a path
+        with open(f"/proc/self/fd/{place}", "rb") as file:  # noqa: PTH123  # the same file, whatever its name is by now
             return file.read(limit)
+    except OSError:
+        return b""
     finally:
-        os.close(fd)
+        os.close(place)

@@ -147,8 +147,8 @@ def test_a_real_container() -> None:
     with running("sh", "-c", "sleep 600 & head -c 5000000 /dev/zero | md5sum; wait") as bundle:
         groups = cgroups.of(bundle.pid)
         poll(lambda: len(groups.pids()) == 2)
+        poll(lambda: stats.sample(bundle.id, "/it", bundle.pid)["pids_stats"]["current"] == 2)
         found = stats.sample(bundle.id, "/it", bundle.pid)
-        assert found["pids_stats"]["current"] == 2
         assert found["cpu_stats"]["cpu_usage"]["total_usage"] > 0
         assert 0 < found["memory_stats"]["usage"] < found["memory_stats"]["limit"]
         shown = top.processes(groups.pids())
