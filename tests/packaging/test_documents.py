@@ -58,6 +58,16 @@ def test_the_unit_is_what_systemd_expects(name: str, tmp_path: Path) -> None:
     assert (said.returncode, said.stderr) == (0, "")
 
 
+def test_the_engines_units_are_what_systemd_expects(tmp_path: Path) -> None:
+    """The service and the socket that starts it; it is root by its nature, so nothing shuts it off."""
+    analyze = found("systemd-analyze")
+    units = [tmp_path / name for name in ("moorage-engine.service", "moorage-engine.socket")]
+    for unit in units:
+        unit.write_text(text_of(f"deploy/{unit.name}").replace("/opt/moorage/bin", str(BIN)))
+    said = subprocess.run([analyze, "verify", "--man=no", *units], capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("name", UNITS)
 def test_the_unit_is_shut_off_from_the_machine(name: str, tmp_path: Path) -> None:
     analyze = found("systemd-analyze")
