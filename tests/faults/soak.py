@@ -26,7 +26,9 @@ REPOSITORIES = 4
 LAYERS = 60
 """How many different layers most pushes choose from at a time."""
 NEW = 8.0
-"""So many of them a second are replaced; one push in five takes an older one, which may just be going."""
+"""So many of them a second are replaced."""
+OLDER = 0.05
+"""How often an older one is taken, which may just be going: seldom enough for most of them to rest out their grace."""
 SLOW = 0.05
 """How many pushes take a second between their layers and their manifest."""
 SIZE = 20_000
@@ -95,7 +97,7 @@ class Soak:
 
     def _number(self, random: Random) -> int:
         oldest = int((time.monotonic() - self.began) * NEW)
-        return random.randrange(oldest + 1) if random.random() < 0.2 else oldest + random.randrange(LAYERS)
+        return random.randrange(oldest + 1) if random.random() < OLDER else oldest + random.randrange(LAYERS)
 
     def _blob(self, wire: Wire, random: Random, repository: str, content: bytes) -> None:
         digest = digest_of(content)

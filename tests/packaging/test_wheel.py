@@ -57,9 +57,10 @@ def test_the_wheel_holds_the_product_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     tops = {name.partition("/")[0] for name in names}
-    assert tops == {"registry", "storage", "auth", "migrations", f"moorage-{PROJECT['version']}.dist-info"}
+    assert tops == {"registry", "storage", "auth", "migrations", "runtime", f"moorage-{PROJECT['version']}.dist-info"}
     steps = {path.relative_to(ROOT).as_posix() for path in (ROOT / "migrations").rglob("*.py")}
     assert steps <= names
+    assert "runtime/containers/specification/seccomp.json" in names
     assert f"moorage-{PROJECT['version']}.dist-info/licenses/LICENSE" in names
 
 
