@@ -133,6 +133,11 @@ def test_many_go_in_several_transactions_and_a_stop_keeps_what_was_done(room: Ro
     rests: list[int] = []
     assert collect(collector, lambda freed: rests.append(freed.blobs)).blobs == 5
     assert stored(room) == 0 and rests == [5]
+    for number in range(BATCH + 5):
+        room.push(str(number).encode())
+    room.clock.now += DAY
+    assert collect(collector, lambda freed: rests.append(freed.blobs)).blobs == BATCH + 5
+    assert rests == [5, BATCH, BATCH + 5]
 
 
 def test_a_dry_walk_tells_all_and_changes_nothing(room: Room, collector: Collector) -> None:
