@@ -3,14 +3,14 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from runtime.api.call import Call
 from runtime.api.pump import readable
-from runtime.api.streams import MULTIPLEXED, MULTIPLEXED_SINCE, RAW, STDERR, STDOUT, Answer, frame
+from runtime.api.streams import MULTIPLEXED, MULTIPLEXED_SINCE, RAW, STDERR, STDOUT, Answer, frame, while_there
 from runtime.containers.model import DEAD, Container, Exit
 from runtime.containers.streams.inotify import Watch
 from runtime.containers.streams.logs import Entry, LogReader, Selection, shown
@@ -42,17 +42,7 @@ class _Pieces:
         self._media_type = media_type
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        sending = asyncio.create_task(self._send(Answer(send, self._media_type)))
-        leaving = asyncio.ensure_future(self._call.left())
-        try:
-            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (sending, leaving):
-                task.cancel()
-            await asyncio.wait({sending, leaving})
-        if not sending.cancelled():
-            with suppress(ConnectionError):
-                sending.result()
+        await while_there(self._call, self._send(Answer(send, self._media_type)))
 
     async def _send(self, answer: Answer) -> None:
         async with aclosing(self._pieces) as pieces:

@@ -7,7 +7,7 @@ Knows nothing of what is sent.
 import asyncio
 import json
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -182,17 +182,7 @@ class Lines:
         answer = Answer(send, JSON)
         if self._at_once:
             await answer.begin()
-        sending = asyncio.ensure_future(self._send(answer))
-        leaving = asyncio.ensure_future(self._call.left())
-        try:
-            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (sending, leaving):
-                task.cancel()
-            await asyncio.wait({sending, leaving})
-        if not sending.cancelled():
-            with suppress(ConnectionError):
-                sending.result()
+        await while_there(self._call, self._send(answer))
 
     async def _send(self, answer: Answer) -> None:
         try:
@@ -227,3 +217,18 @@ class Hijacked:
             await self._talk(duplex)
         finally:
             await duplex.close()
+
+
+async def while_there(call: Call, sending: Coroutine[object, object, None]) -> None:
+    """Send until all is sent or the client has gone, and then stop sending. Raises what sending raises."""
+    task = asyncio.ensure_future(sending)
+    leaving = asyncio.ensure_future(call.left())
+    try:
+        await asyncio.wait({task, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in (task, leaving):
+            each.cancel()
+        await asyncio.wait({task, leaving})
+    if not task.cancelled():
+        with suppress(ConnectionError):
+            task.result()

@@ -14,14 +14,14 @@ from runtime.networks.model import PortWish
 from tests.parts.commands import run, start, stop, succeeds, wait_until
 from tests.parts.containerd import start_containerd
 from tests.parts.mounts import unmount_below
-from tests.parts.netns import Namespace, new_namespace
+from tests.parts.netns import Namespace
 from tests.parts.tools import require
 from tests.runtime.networks.boxes import Place, made_place
+from tests.runtime.networks.conftest import HOST, OUTSIDE
 from tests.runtime.networks.traffic import answering, ask, ask_udp, reaches
 
 pytestmark = pytest.mark.e2e
 
-HOST, OUTSIDE = "192.0.2.1", "192.0.2.2"
 WEB = PortWish(80, "tcp", "", 8080, 8080)
 
 
@@ -49,20 +49,6 @@ def dockerd(namespace: Namespace) -> Iterator[None]:
     finally:
         unmount_below(directory)
         shutil.rmtree(directory, ignore_errors=True)
-
-
-@pytest.fixture
-def outside(namespace: Namespace) -> Iterator[Namespace]:
-    """Another machine, on a wire to the host."""
-    with new_namespace() as other:
-        ip = require("ip")
-        run(
-            ip, "-n", namespace.name, "link", "add", "wire", "type", "veth", "peer", "name", "wire", "netns", other.name
-        )
-        for machine, address in ((namespace, HOST), (other, OUTSIDE)):
-            run(ip, "-n", machine.name, "address", "add", f"{address}/24", "dev", "wire")
-            run(ip, "-n", machine.name, "link", "set", "wire", "up")
-        yield other
 
 
 def check(place: Place, outside: Namespace) -> None:

@@ -1,7 +1,6 @@
 """Who reaches whom: containers, the host, machines outside; through bridges, published ports and neither."""
 
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,30 +8,16 @@ import pytest
 from runtime.errors import EngineError
 from runtime.networks.model import PortWish
 from tests.parts.commands import run
-from tests.parts.netns import Namespace, new_namespace
+from tests.parts.netns import Namespace
 from tests.parts.tools import require
 from tests.runtime.networks.boxes import Place
+from tests.runtime.networks.conftest import HOST, OUTSIDE
 from tests.runtime.networks.traffic import answering, ask, ask_udp, crafted, reaches
 
 pytestmark = pytest.mark.e2e
 
 WEB = PortWish(80, "tcp", "", 8080, 8080)
 DNS = PortWish(80, "udp", "", 8080, 8080)
-HOST, OUTSIDE = "192.0.2.1", "192.0.2.2"
-
-
-@pytest.fixture
-def outside(namespace: Namespace) -> Iterator[Namespace]:
-    """Another machine, on a wire to the host."""
-    with new_namespace() as other:
-        ip = require("ip")
-        run(
-            ip, "-n", namespace.name, "link", "add", "wire", "type", "veth", "peer", "name", "wire", "netns", other.name
-        )
-        for machine, address in ((namespace, HOST), (other, OUTSIDE)):
-            run(ip, "-n", machine.name, "address", "add", f"{address}/24", "dev", "wire")
-            run(ip, "-n", machine.name, "link", "set", "wire", "up")
-        yield other
 
 
 def test_a_container_reaches_outside_as_the_host(place: Place, outside: Namespace) -> None:
